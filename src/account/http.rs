@@ -1,0 +1,221 @@
+//! The account endpoints: wire types in, a service call, wire types out.
+use std::sync::Arc;
+
+use poem::http::HeaderValue;
+use poem_openapi::types::{Example, MaybeUndefined};
+use poem_openapi::{Object, OpenApi};
+use serde::Serialize;
+
+use super::model::{NewUser, ProfileChange, User};
+use super::service::Accounts;
+use crate::base::text::{DisplayName, Email};
+use crate::base::{Error, Result, Secret};
+use crate::config::Registration;
+use crate::http::{Caller, Cookies, Created, Done, Failure, Json, WithCookies, spec};
+
+/// Registration and the own account.
+pub struct AccountApi {
+    pub accounts: Accounts,
+    pub registration: Registration,
+    pub cookies: Arc<Cookies>,
+}
+
+/// The errors that the form of these operations does not tell.
+pub const ERRORS: &[spec::OperationErrors] = &[
+    ("register", &["FORBIDDEN", "SERVICE_UNAVAILABLE"]),
+    ("delete_me", &["NOT_FOUND"]),
+    ("update_me", &["NOT_FOUND"]),
+    ("change_password", &["NOT_FOUND"]),
+];
+
+#[derive(Object)]
+#[oai(example)]
+struct RegisterBody {
+    /// 1 to 64 letters, digits, `.`, `_` and `-`; unique without regard to case and look-alikes.
+    username: String,
+    /// Unique without regard to case.
+    email: String,
+    /// 8 to 256 characters of any kind; not a common one, and without the user name or e-mail address.
+    password: String,
+    first_name: Option<String>,
+    last_name: Option<String>,
+}
+
+/// An account as its owner sees it.
+#[derive(Object, Serialize)]
+#[oai(example)]
+pub struct UserView {
+    id: u64,
+    username: String,
+    email: String,
+    first_name: Option<String>,
+    last_name: Option<String>,
+    is_active: bool,
+    is_superuser: bool,
+}
+
+#[derive(Object)]
+#[oai(example)]
+struct ProfileBody {
+    /// Null empties it.
+    first_name: MaybeUndefined<String>,
+    /// Null empties it.
+    last_name: MaybeUndefined<String>,
+    /// Needs `current_password`.
+    email: Option<String>,
+    current_password: Option<String>,
+}
+
+#[derive(Object)]
+#[oai(example)]
+struct PasswordBody {
+    current_password: String,
+    new_password: String,
+}
+
+#[derive(Object)]
+#[oai(example)]
+struct DeleteBody {
+    password: String,
+}
+
+#[OpenApi]
+impl AccountApi {
+    /// Register a new user account
+    #[oai(path = "/auth/register", method = "post", operation_id = "register")]
+    async fn register(&self, body: Json<RegisterBody>) -> Result<Created<UserView>, Failure> {
+        if self.registration == Registration::Closed {
+            return Err(Error::Forbidden("users:write").into());
+        }
+        let user = self.accounts.create(body.0.try_into()?).await?;
+        Ok(Created((&user).into()))
+    }
+
+    /// Get my profile
+    #[oai(path = "/auth/me", method = "get", operation_id = "get_me")]
+    async fn me(&self, caller: Caller) -> Result<Json<UserView>, Failure> {
+        Ok(Json(caller.0.user.as_ref().into()))
+    }
+
+    /// Change my names or e-mail address
+    #[oai(path = "/auth/me", method = "patch", operation_id = "update_me")]
+    async fn update_me(&self, caller: Caller, body: Json<ProfileBody>) -> Result<Json<UserView>, Failure> {
+        let current_password = body.0.current_password.clone().map(Secret::new);
+        let change = body.0.try_into()?;
+        let user = self.accounts.change_profile(&caller.0.user, change, current_password).await?;
+        Ok(Json((&user).into()))
+    }
+
+    /// Delete my account
+    #[oai(path = "/auth/me", method = "delete", operation_id = "delete_me")]
+    async fn delete_me(&self, caller: Caller, body: Json<DeleteBody>) -> Result<WithCookies<Done>, Failure> {
+        self.accounts.delete_own(&caller.0.user, Secret::new(body.0.password)).await?;
+        let cookies: Vec<HeaderValue> = self.cookies.cleared()?;
+        Ok(WithCookies(Done, cookies))
+    }
+
+    /// Change my password and end all my other sessions
+    #[oai(path = "/auth/password/change", method = "post", operation_id = "change_password")]
+    async fn change_password(&self, caller: Caller, body: Json<PasswordBody>) -> Result<Done, Failure> {
+        let PasswordBody { current_password, new_password } = body.0;
+        let (current, new) = (Secret::new(current_password), Secret::new(new_password));
+        self.accounts.change_password(&caller.0.user, current, new, caller.0.token.session).await?;
+        Ok(Done)
+    }
+}
+
+impl TryFrom<RegisterBody> for NewUser {
+    type Error = Error;
+
+    fn try_from(body: RegisterBody) -> Result<Self> {
+        Self::parse(
+            (&body.username, &body.email),
+            (body.first_name.as_deref(), body.last_name.as_deref()),
+            Secret::new(body.password),
+        )
+    }
+}
+
+impl TryFrom<ProfileBody> for ProfileChange {
+    type Error = Error;
+
+    fn try_from(body: ProfileBody) -> Result<Self> {
+        let name = |field, text| match text {
+            MaybeUndefined::Undefined => Ok(None),
+            MaybeUndefined::Null => Ok(Some(None)),
+            MaybeUndefined::Value(text) => DisplayName::parse(field, &String::as_str(&text)).map(Some),
+        };
+        Ok(Self {
+            first_name: name("first_name", body.first_name)?,
+            last_name: name("last_name", body.last_name)?,
+            email: body.email.as_deref().map(Email::parse).transpose()?,
+        })
+    }
+}
+
+impl From<&User> for UserView {
+    fn from(user: &User) -> Self {
+        let name = |name: &Option<DisplayName>| name.as_ref().map(|name| name.as_str().to_owned());
+        Self {
+            id: user.id,
+            username: user.username.to_string(),
+            email: user.email.to_string(),
+            first_name: name(&user.first_name),
+            last_name: name(&user.last_name),
+            is_active: user.is_active,
+            is_superuser: user.is_superuser,
+        }
+    }
+}
+
+impl Example for RegisterBody {
+    fn example() -> Self {
+        Self {
+            username: "testuser".into(),
+            email: "test@example.com".into(),
+            password: "correct horse battery".into(),
+            first_name: Some("Test".into()),
+            last_name: Some("User".into()),
+        }
+    }
+}
+
+impl Example for UserView {
+    fn example() -> Self {
+        Self {
+            id: 1,
+            username: "testuser".into(),
+            email: "test@example.com".into(),
+            first_name: Some("Test".into()),
+            last_name: Some("User".into()),
+            is_active: true,
+            is_superuser: false,
+        }
+    }
+}
+
+impl Example for ProfileBody {
+    fn example() -> Self {
+        Self {
+            first_name: MaybeUndefined::Value("Tess".into()),
+            last_name: MaybeUndefined::Undefined,
+            email: None,
+            current_password: None,
+        }
+    }
+}
+
+impl Example for PasswordBody {
+    fn example() -> Self {
+        Self {
+            current_password: "correct horse battery".into(),
+            new_password: "staple of the correct horse".into(),
+        }
+    }
+}
+
+impl Example for DeleteBody {
+    fn example() -> Self {
+        Self { password: "correct horse battery".into() }
+    }
+}

@@ -1,0 +1,122 @@
+//! What a user is. Pure: no store, no HTTP, no clock.
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::text::{DisplayName, Email, Username};
+use crate::base::{Result, Secret, Timestamp};
+
+/// An account.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    /// 1, 2, 3, …; never given out twice.
+    pub id: u64,
+    pub username: Username,
+    pub email: Email,
+    pub first_name: Option<DisplayName>,
+    pub last_name: Option<DisplayName>,
+    pub is_active: bool,
+    pub is_superuser: bool,
+    /// The PHC string of the password's hash.
+    pub password_hash: String,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    pub password_changed_at: Timestamp,
+}
+
+/// Everything but the hash.
+impl fmt::Debug for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("User")
+            .field("id", &self.id)
+            .field("username", &self.username)
+            .field("is_active", &self.is_active)
+            .field("is_superuser", &self.is_superuser)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An account that is asked for; its texts are checked, its password is not hashed yet.
+#[derive(Debug, Clone)]
+pub struct NewUser {
+    pub username: Username,
+    pub email: Email,
+    pub first_name: Option<DisplayName>,
+    pub last_name: Option<DisplayName>,
+    pub password: Secret,
+    pub is_superuser: bool,
+}
+
+impl NewUser {
+    /// Checks what someone typed.
+    ///
+    /// # Errors
+    /// `Error::Invalid` naming the first wrong field.
+    pub fn parse(
+        (username, email): (&str, &str),
+        (first_name, last_name): (Option<&str>, Option<&str>),
+        password: Secret,
+    ) -> Result<Self> {
+        Ok(Self {
+            username: Username::parse(username)?,
+            email: Email::parse(email)?,
+            first_name: DisplayName::parse("first_name", first_name.unwrap_or_default())?,
+            last_name: DisplayName::parse("last_name", last_name.unwrap_or_default())?,
+            password,
+            is_superuser: false,
+        })
+    }
+
+    /// The account, once it has an id and a hash.
+    #[must_use]
+    pub fn into_user(self, id: u64, password_hash: String, now: Timestamp) -> User {
+        User {
+            id,
+            username: self.username,
+            email: self.email,
+            first_name: self.first_name,
+            last_name: self.last_name,
+            is_active: true,
+            is_superuser: self.is_superuser,
+            password_hash,
+            created_at: now,
+            updated_at: now,
+            password_changed_at: now,
+        }
+    }
+}
+
+/// What an owner changes of an account; `None` leaves a field as it is, `Some(None)` empties it.
+#[derive(Debug, Clone, Default)]
+pub struct ProfileChange {
+    pub first_name: Option<Option<DisplayName>>,
+    pub last_name: Option<Option<DisplayName>>,
+    pub email: Option<Email>,
+}
+
+impl User {
+    /// The account after a change.
+    #[must_use]
+    pub fn with(mut self, change: ProfileChange, now: Timestamp) -> Self {
+        if let Some(first_name) = change.first_name {
+            self.first_name = first_name;
+        }
+        if let Some(last_name) = change.last_name {
+            self.last_name = last_name;
+        }
+        if let Some(email) = change.email {
+            self.email = email;
+        }
+        self.updated_at = now;
+        self
+    }
+
+    /// The account with another password.
+    #[must_use]
+    pub fn with_password(mut self, password_hash: String, now: Timestamp) -> Self {
+        self.password_hash = password_hash;
+        self.password_changed_at = now;
+        self.updated_at = now;
+        self
+    }
+}

@@ -1,0 +1,74 @@
+//! Hashing and verifying on the hashing threads, for callers that wait without blocking.
+use tokio::sync::oneshot;
+
+use crate::base::{Env, Error, Result, Secret, entropy};
+use crate::crypto::{Cost, Hasher, HashingPool};
+
+/// What a password turned out to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    Wrong,
+    Right,
+    /// Right, and its stored hash is weaker than it should be: this one is to replace it.
+    Renewed(String),
+}
+
+/// The way to the hashing threads.
+#[derive(Clone)]
+pub struct Passwords {
+    pool: HashingPool,
+    cost: Cost,
+    env: Env,
+}
+
+impl Passwords {
+    #[must_use]
+    pub fn new(pool: HashingPool, cost: Cost, env: Env) -> Self {
+        Self { pool, cost, env }
+    }
+
+    /// The hash of a new password.
+    ///
+    /// # Errors
+    /// `Error::Busy` when too many hashes wait already.
+    pub async fn hash(&self, password: Secret) -> Result<String> {
+        let (cost, salt) = (self.cost, entropy::bytes(self.env.entropy.as_ref()));
+        self.run(move |hasher| hasher.hash(cost, salt, &password)).await
+    }
+
+    /// Whether a password fits a stored hash. Without one (there is no such account) it takes as long.
+    ///
+    /// # Errors
+    /// `Error::Busy` when too many hashes wait already.
+    pub async fn verify(&self, stored: Option<String>, password: Secret) -> Result<Verdict> {
+        let (cost, salt) = (self.cost, entropy::bytes(self.env.entropy.as_ref()));
+        self.run(move |hasher| {
+            let Some(stored) = stored else {
+                hasher.verify_nothing(cost, &password)?;
+                return Ok(Verdict::Wrong);
+            };
+            if !hasher.verify(&stored, &password)? {
+                return Ok(Verdict::Wrong);
+            }
+            if cost.is_above(&stored) {
+                return hasher.hash(cost, salt, &password).map(Verdict::Renewed);
+            }
+            Ok(Verdict::Right)
+        })
+        .await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Hasher) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (reply, outcome) = oneshot::channel();
+        self.pool.submit(move |hasher| {
+            // Nobody waits any more when the client has gone: then the work is not worth doing.
+            if !reply.is_closed() {
+                drop(reply.send(job(hasher)));
+            }
+        })?;
+        outcome.await.map_err(|_| Error::internal("a hashing job was dropped"))?
+    }
+}

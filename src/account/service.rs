@@ -1,0 +1,207 @@
+//! What can be done with accounts.
+use super::model::{NewUser, ProfileChange, User};
+use super::{PasswordPolicy, Passwords, Verdict, table};
+use crate::base::{Env, Error, Id, Page, PageRequest, Result, Secret};
+use crate::session::service::end_all;
+use crate::session::{LiveSessions, Session};
+use crate::store::{Store, WriteTx};
+
+/// Registration, profile, password, and what an administrator does with accounts.
+#[derive(Clone)]
+pub struct Accounts {
+    pub store: Store,
+    pub env: Env,
+    pub passwords: Passwords,
+    pub policy: PasswordPolicy,
+    pub live: LiveSessions,
+}
+
+impl Accounts {
+    /// Makes an account.
+    ///
+    /// # Errors
+    /// `Error::Invalid` naming `password` for one that the policy refuses, `username` or `email` for one that is
+    /// taken; `Error::Busy` when too many hashes wait.
+    pub async fn create(&self, new: NewUser) -> Result<User> {
+        self.policy.check("password", &new.password, new.username.as_str(), new.email.as_str())?;
+        self.check_free(&new)?;
+        let hash = self.passwords.hash(new.password.clone()).await?;
+        let now = self.env.now();
+        let user = self.store.write(move |tx| table::insert(tx, |id| new.into_user(id, hash, now))).await?;
+        tracing::info!(user = user.id, "account created");
+        Ok(user)
+    }
+
+    /// Saves the hash for names that are taken already; the change itself decides.
+    fn check_free(&self, new: &NewUser) -> Result<()> {
+        let taken = |login: &str| self.store.get(|tx| table::by_login(tx, login)).map(|user| user.is_some());
+        if taken(new.username.as_str())? {
+            return Err(Error::invalid("username", "is taken"));
+        }
+        if taken(new.email.as_str())? {
+            return Err(Error::invalid("email", "is taken"));
+        }
+        Ok(())
+    }
+
+    /// Changes an owner's profile; a new e-mail address needs the current password.
+    ///
+    /// # Errors
+    /// `Error::Invalid` naming `email` when it is taken or `current_password` when it is missing or wrong.
+    pub async fn change_profile(
+        &self,
+        user: &User,
+        change: ProfileChange,
+        current_password: Option<Secret>,
+    ) -> Result<User> {
+        if change.email.as_ref().is_some_and(|email| *email != user.email) {
+            let required = || Error::invalid("current_password", "is required to change the e-mail address");
+            self.prove(user, "current_password", current_password.ok_or_else(required)?).await?;
+        }
+        let now = self.env.now();
+        self.change(user.id, move |user| user.with(change, now)).await
+    }
+
+    /// Changes an owner's password and ends all its other sessions.
+    ///
+    /// # Errors
+    /// `Error::Invalid` naming `current_password` when it is wrong, or `new_password` when the policy refuses it.
+    pub async fn change_password(
+        &self,
+        user: &User,
+        current: Secret,
+        new: Secret,
+        keep: Id<Session>,
+    ) -> Result<()> {
+        self.policy.check("new_password", &new, user.username.as_str(), user.email.as_str())?;
+        self.prove(user, "current_password", current).await?;
+        self.write_password(user.id, new, Some(keep), Some(user.password_hash.clone())).await?;
+        tracing::info!(user = user.id, "password changed");
+        Ok(())
+    }
+
+    /// Deletes an owner's account, with all its sessions.
+    ///
+    /// # Errors
+    /// `Error::Invalid` naming `password` when it is wrong.
+    pub async fn delete_own(&self, user: &User, password: Secret) -> Result<()> {
+        self.prove(user, "password", password).await?;
+        self.delete(user.id).await.map(drop)
+    }
+
+    /// The user of a user name, an e-mail address or an id.
+    ///
+    /// # Errors
+    /// `Error::NotFound`.
+    pub fn find(&self, who: &str) -> Result<User> {
+        let by_id = || match who.parse() {
+            Ok(id) => self.store.get(|tx| table::by_id(tx, id)),
+            Err(_) => Ok(None),
+        };
+        let found = match self.store.get(|tx| table::by_login(tx, who))? {
+            None => by_id()?,
+            found => found,
+        };
+        found.ok_or(Error::NotFound("user"))
+    }
+
+    /// One page of all users, by id.
+    ///
+    /// # Errors
+    /// `Error::Unavailable` when the store does not serve.
+    pub async fn list(&self, request: PageRequest) -> Result<Page<User>> {
+        self.store.scan(move |tx| table::page(tx, &request)).await
+    }
+
+    /// Switches an account on or off. Off, all its sessions end.
+    ///
+    /// # Errors
+    /// `Error::NotFound`.
+    pub async fn set_active(&self, id: u64, is_active: bool) -> Result<User> {
+        let (live, now) = (self.live.clone(), self.env.now());
+        let change = move |tx: &mut WriteTx| {
+            let old = table::by_id(tx, id)?.ok_or(Error::NotFound("user"))?;
+            let new = User { is_active, updated_at: now, ..old.clone() };
+            table::update(tx, &old, &new)?;
+            if !is_active {
+                end_all(tx, &live, id, None)?;
+            }
+            live.forget_user(tx, id)?;
+            Ok(new)
+        };
+        let user = self.store.write(change).await?;
+        tracing::info!(user = id, is_active, "account switched");
+        Ok(user)
+    }
+
+    /// Sets a password from the host, and ends all sessions.
+    ///
+    /// # Errors
+    /// `Error::NotFound`; `Error::Invalid` naming `password` when the policy refuses it.
+    pub async fn set_password(&self, id: u64, password: Secret) -> Result<()> {
+        let user = self.store.get(|tx| table::by_id(tx, id))?.ok_or(Error::NotFound("user"))?;
+        self.policy.check("password", &password, user.username.as_str(), user.email.as_str())?;
+        self.write_password(id, password, None, None).await?;
+        tracing::info!(user = id, "password set from the host");
+        Ok(())
+    }
+
+    /// Deletes an account, with all its sessions.
+    ///
+    /// # Errors
+    /// `Error::NotFound`.
+    pub async fn delete(&self, id: u64) -> Result<User> {
+        let live = self.live.clone();
+        let change = move |tx: &mut WriteTx| {
+            let user = table::by_id(tx, id)?.ok_or(Error::NotFound("user"))?;
+            end_all(tx, &live, id, None)?;
+            table::remove(tx, &user);
+            Ok(user)
+        };
+        let user = self.store.write(change).await?;
+        tracing::info!(user = id, "account deleted");
+        Ok(user)
+    }
+
+    async fn prove(&self, user: &User, field: &'static str, password: Secret) -> Result<()> {
+        match self.passwords.verify(Some(user.password_hash.clone()), password).await? {
+            Verdict::Wrong => Err(Error::invalid(field, "is wrong")),
+            Verdict::Right | Verdict::Renewed(_) => Ok(()),
+        }
+    }
+
+    async fn change(&self, id: u64, change: impl FnOnce(User) -> User + Send + 'static) -> Result<User> {
+        let live = self.live.clone();
+        let change = move |tx: &mut WriteTx| {
+            let old = table::by_id(tx, id)?.ok_or(Error::NotFound("user"))?;
+            let new = change(old.clone());
+            table::update(tx, &old, &new)?;
+            live.forget_user(tx, id)?;
+            Ok(new)
+        };
+        self.store.write(change).await
+    }
+
+    /// `proven`: the hash that the current password was checked against; another one by now means that someone
+    /// else was faster.
+    async fn write_password(
+        &self,
+        id: u64,
+        password: Secret,
+        keep: Option<Id<Session>>,
+        proven: Option<String>,
+    ) -> Result<()> {
+        let hash = self.passwords.hash(password).await?;
+        let (live, now) = (self.live.clone(), self.env.now());
+        let change = move |tx: &mut WriteTx| {
+            let old = table::by_id(tx, id)?.ok_or(Error::NotFound("user"))?;
+            if proven.is_some_and(|proven| proven != old.password_hash) {
+                return Err(Error::invalid("current_password", "is wrong"));
+            }
+            table::update(tx, &old, &old.clone().with_password(hash, now))?;
+            end_all(tx, &live, id, keep)?;
+            live.forget_user(tx, id)
+        };
+        self.store.write(change).await
+    }
+}

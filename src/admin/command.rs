@@ -1,0 +1,143 @@
+//! What can be asked, and what is answered: one JSON line each on the socket.
+use serde::{Deserialize, Serialize};
+
+use crate::account::User;
+use crate::session::Session;
+
+/// One request of the command line. Passwords travel on a socket that its owner alone can open.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum Command {
+    UserCreate {
+        username: String,
+        email: String,
+        first_name: Option<String>,
+        last_name: Option<String>,
+        password: String,
+        superuser: bool,
+    },
+    UserList {
+        cursor: Option<String>,
+        limit: i64,
+    },
+    UserShow {
+        user: String,
+    },
+    UserSetActive {
+        user: String,
+        active: bool,
+    },
+    UserSetPassword {
+        user: String,
+        password: String,
+    },
+    UserDelete {
+        user: String,
+    },
+    SessionList {
+        user: String,
+    },
+    SessionRevoke {
+        user: String,
+        /// All of the user's when there is none.
+        session: Option<String>,
+    },
+    KeysList,
+    KeysRotate,
+    Check,
+    Health,
+}
+
+/// What came of it.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    User(UserLine),
+    Users {
+        items: Vec<UserLine>,
+        next_cursor: Option<String>,
+    },
+    Sessions(Vec<SessionLine>),
+    Ended(usize),
+    Keys(Vec<KeyLine>),
+    Findings {
+        tables: Vec<(String, u64)>,
+        problems: Vec<String>,
+        problem_count: u64,
+    },
+    Health {
+        healthy: bool,
+        database: bool,
+        cache: bool,
+        uptime_secs: u64,
+    },
+    Done,
+    /// The stable code of an error, the field it is about, and what people read.
+    Refused {
+        code: String,
+        field: Option<String>,
+        message: String,
+    },
+}
+
+/// A user as administrators see it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct UserLine {
+    pub id: u64,
+    pub username: String,
+    pub email: String,
+    pub first_name: Option<String>,
+    pub last_name: Option<String>,
+    pub is_active: bool,
+    pub is_superuser: bool,
+    pub created_at: String,
+    pub password_changed_at: String,
+}
+
+/// A session as administrators see it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SessionLine {
+    pub id: String,
+    pub created_at: String,
+    pub refreshed_at: String,
+    pub expires_at: String,
+    pub address: String,
+    pub user_agent: String,
+}
+
+/// A signing key, without what is private of it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct KeyLine {
+    pub kid: String,
+    pub algorithm: String,
+    pub stage: String,
+}
+
+impl From<User> for UserLine {
+    fn from(user: User) -> Self {
+        Self {
+            id: user.id,
+            username: user.username.to_string(),
+            email: user.email.to_string(),
+            first_name: user.first_name.map(|name| name.as_str().to_owned()),
+            last_name: user.last_name.map(|name| name.as_str().to_owned()),
+            is_active: user.is_active,
+            is_superuser: user.is_superuser,
+            created_at: user.created_at.rfc3339(),
+            password_changed_at: user.password_changed_at.rfc3339(),
+        }
+    }
+}
+
+impl From<Session> for SessionLine {
+    fn from(session: Session) -> Self {
+        Self {
+            id: session.id.to_string(),
+            created_at: session.created_at.rfc3339(),
+            refreshed_at: session.refreshed_at.rfc3339(),
+            expires_at: session.expires_at.rfc3339(),
+            address: session.origin.address,
+            user_agent: session.origin.user_agent,
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Runs what the command line asks.
+use super::command::{Answer, Command, KeyLine};
+use crate::account::{Accounts, NewUser};
+use crate::base::{Error, PageRequest, Result, Secret};
+use crate::health::Health;
+use crate::keys::Keys;
+use crate::session::Sessions;
+use crate::store::{Check, Store};
+
+/// The services that administration uses.
+#[derive(Clone)]
+pub struct Admin {
+    pub accounts: Accounts,
+    pub sessions: Sessions,
+    pub keys: Keys,
+    pub health: Health,
+    pub store: Store,
+    pub checks: Vec<(&'static str, Check)>,
+}
+
+impl Admin {
+    /// Does what a command says; an error becomes [`Answer::Refused`].
+    pub async fn answer(&self, command: Command) -> Answer {
+        self.run(command).await.unwrap_or_else(|error| refused(&error))
+    }
+
+    async fn run(&self, command: Command) -> Result<Answer> {
+        match command {
+            Command::UserCreate { username, email, first_name, last_name, password, superuser } => {
+                let names = (first_name.as_deref(), last_name.as_deref());
+                let new = NewUser::parse((&username, &email), names, Secret::new(password))?;
+                let new = NewUser { is_superuser: superuser, ..new };
+                Ok(Answer::User(self.accounts.create(new).await?.into()))
+            }
+            Command::UserList { cursor, limit } => self.list_users(cursor.as_deref(), limit).await,
+            Command::UserShow { user } => Ok(Answer::User(self.accounts.find(&user)?.into())),
+            Command::UserSetActive { user, active } => {
+                let id = self.accounts.find(&user)?.id;
+                Ok(Answer::User(self.accounts.set_active(id, active).await?.into()))
+            }
+            Command::UserSetPassword { user, password } => {
+                let id = self.accounts.find(&user)?.id;
+                self.accounts.set_password(id, Secret::new(password)).await?;
+                Ok(Answer::Done)
+            }
+            Command::UserDelete { user } => {
+                let id = self.accounts.find(&user)?.id;
+                Ok(Answer::User(self.accounts.delete(id).await?.into()))
+            }
+            Command::SessionList { user } => self.list_sessions(&user).await,
+            Command::SessionRevoke { user, session } => self.revoke(&user, session.as_deref()).await,
+            Command::KeysList => Ok(self.list_keys()),
+            Command::KeysRotate => {
+                self.keys.rotate().await?;
+                Ok(self.list_keys())
+            }
+            Command::Check => self.check().await,
+            Command::Health => Ok(self.health()),
+        }
+    }
+
+    async fn list_users(&self, cursor: Option<&str>, limit: i64) -> Result<Answer> {
+        let page = self.accounts.list(PageRequest::parse(Some(limit), cursor)?).await?;
+        let items = page.items.into_iter().map(Into::into).collect();
+        Ok(Answer::Users { items, next_cursor: page.next_cursor })
+    }
+
+    async fn list_sessions(&self, user: &str) -> Result<Answer> {
+        let id = self.accounts.find(user)?.id;
+        let page = self.sessions.list(id, PageRequest::all()).await?;
+        Ok(Answer::Sessions(page.items.into_iter().map(Into::into).collect()))
+    }
+
+    async fn revoke(&self, user: &str, session: Option<&str>) -> Result<Answer> {
+        let id = self.accounts.find(user)?.id;
+        match session {
+            Some(session) => {
+                self.sessions.revoke(id, session.parse()?).await?;
+                Ok(Answer::Ended(1))
+            }
+            None => Ok(Answer::Ended(self.sessions.revoke_all(id, None).await?)),
+        }
+    }
+
+    fn list_keys(&self) -> Answer {
+        let line = |(kid, algorithm, stage): (String, crate::crypto::Algorithm, crate::keys::Stage)| {
+            KeyLine { kid, algorithm: algorithm.to_string(), stage: stage.name().to_owned() }
+        };
+        Answer::Keys(self.keys.list().into_iter().map(line).collect())
+    }
+
+    async fn check(&self) -> Result<Answer> {
+        let (store, checks) = (self.store.clone(), self.checks.clone());
+        let verified = tokio::task::spawn_blocking(move || store.verify(&checks)).await;
+        let findings = verified.map_err(Error::internal)??;
+        let (tables, problems) = (findings.tables.into_iter().collect(), findings.problems);
+        Ok(Answer::Findings { tables, problems, problem_count: findings.problem_count })
+    }
+
+    fn health(&self) -> Answer {
+        let (database, cache) = (self.health.database_is_well(), self.health.cache_is_well());
+        Answer::Health {
+            healthy: database && cache,
+            database,
+            cache,
+            uptime_secs: self.health.uptime().as_secs(),
+        }
+    }
+}
+
+/// An error as the command line shows it. Whoever may use the socket may read causes, too.
+fn refused(error: &Error) -> Answer {
+    let (field, message) = match error {
+        Error::Invalid(wrong) => (Some(wrong.field.to_string()), format!("{} {}", wrong.field, wrong.reason)),
+        Error::Unavailable(cause) | Error::Internal(cause) => (None, format!("{error}: {cause}")),
+        other => (None, other.to_string()),
+    };
+    Answer::Refused { code: error.code().to_owned(), field, message }
+}

@@ -1,0 +1,111 @@
+//! The one error type. Layers below HTTP know kinds and codes, never status codes.
+use std::borrow::Cow;
+use std::fmt;
+
+/// What everything here returns.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why something was not done. `Display` is what a caller may read; the text inside `Unavailable` and
+/// `Internal` goes to the log alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Error {
+    /// A value that its sender can mend; the field says which.
+    Invalid(FieldError),
+    /// What was sent cannot be read at all; the text says why.
+    Malformed(Cow<'static, str>),
+    /// No credential came with the request.
+    Unauthenticated,
+    /// User name or password are wrong; never which.
+    InvalidCredentials,
+    /// A token that is not ours, or is damaged.
+    InvalidToken,
+    /// A token of ours past its time.
+    TokenExpired,
+    /// A token whose session was ended.
+    TokenRevoked,
+    /// The credential is good and does not allow this; the permission that would.
+    Forbidden(&'static str),
+    /// An unsafe request that only a cookie vouches for.
+    CsrfFailed(&'static str),
+    /// The account was switched off.
+    AccountDisabled,
+    /// There is no such thing, or not for this caller.
+    NotFound(&'static str),
+    /// One client asks too often.
+    RateLimited { retry_after_secs: u64 },
+    /// The server has more work than it may queue; a retry will work.
+    Busy { retry_after_secs: u64 },
+    /// The store cannot serve now. The text is for the log.
+    Unavailable(String),
+    /// A bug or broken data. The text is for the log.
+    Internal(String),
+}
+
+/// Which value is wrong, by the name its sender gave it, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldError {
+    pub field: Cow<'static, str>,
+    pub reason: Cow<'static, str>,
+}
+
+impl Error {
+    /// A value that is wrong.
+    pub fn invalid(field: impl Into<Cow<'static, str>>, reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::Invalid(FieldError { field: field.into(), reason: reason.into() })
+    }
+
+    /// A bug or broken data; `cause` is for the log.
+    pub fn internal(cause: impl fmt::Display) -> Self {
+        Self::Internal(cause.to_string())
+    }
+
+    /// The store cannot serve; `cause` is for the log.
+    pub fn unavailable(cause: impl fmt::Display) -> Self {
+        Self::Unavailable(cause.to_string())
+    }
+
+    /// The stable code that programs read.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Invalid(_) => "VALIDATION_ERROR",
+            Self::Malformed(_) => "MALFORMED_REQUEST",
+            Self::Unauthenticated => "UNAUTHORIZED",
+            Self::InvalidCredentials => "INVALID_CREDENTIALS",
+            Self::InvalidToken => "INVALID_TOKEN",
+            Self::TokenExpired => "TOKEN_EXPIRED",
+            Self::TokenRevoked => "TOKEN_REVOKED",
+            Self::Forbidden(_) => "FORBIDDEN",
+            Self::CsrfFailed(_) => "CSRF_FAILED",
+            Self::AccountDisabled => "ACCOUNT_DISABLED",
+            Self::NotFound(_) => "NOT_FOUND",
+            Self::RateLimited { .. } => "RATE_LIMITED",
+            Self::Busy { .. } | Self::Unavailable(_) => "SERVICE_UNAVAILABLE",
+            Self::Internal(_) => "INTERNAL_ERROR",
+        }
+    }
+}
+
+/// What a caller may read. Causes stay out of it.
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Invalid(_) => f.write_str("Invalid input parameters"),
+            Self::Malformed(why) => f.write_str(why),
+            Self::Unauthenticated => f.write_str("Authentication required"),
+            Self::InvalidCredentials => f.write_str("User name or password is wrong"),
+            Self::InvalidToken => f.write_str("The token is not valid"),
+            Self::TokenExpired => f.write_str("The token has expired"),
+            Self::TokenRevoked => f.write_str("The token has been revoked"),
+            Self::Forbidden(_) => f.write_str("Insufficient permissions"),
+            Self::CsrfFailed(why) => f.write_str(why),
+            Self::AccountDisabled => f.write_str("The account is disabled"),
+            Self::NotFound(what) => write!(f, "There is no such {what}"),
+            Self::RateLimited { .. } => f.write_str("Rate limit exceeded"),
+            Self::Busy { .. } | Self::Unavailable(_) => f.write_str("Service temporarily unavailable"),
+            Self::Internal(_) => f.write_str("Internal server error"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}

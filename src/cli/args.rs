@@ -1,0 +1,167 @@
+//! Every command and flag there is.
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::Flags;
+
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 refused, 2 wrong arguments or settings, 3 the store or server \
+                          cannot be used, 4 `check` or `health` found something wrong.";
+
+/// Identity in one binary: accounts, sessions and tokens on an embedded store.
+#[derive(Debug, Parser)]
+#[command(name = "auth-service", version, after_help = EXIT_CODES)]
+pub struct Args {
+    /// Read settings from this file instead of config.toml in the data directory
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The directory of the store and its keys [default: ./data]
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<String>,
+    /// Where to listen [default: 127.0.0.1:8000]
+    #[arg(long, global = true, value_name = "ADDRESS:PORT")]
+    listen: Option<String>,
+    /// Where clients find the server [default: where it listens]
+    #[arg(long, global = true, value_name = "URL")]
+    public_url: Option<String>,
+    /// Print JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[command(subcommand)]
+    pub command: Option<Group>,
+}
+
+impl Args {
+    /// The flags that are settings.
+    pub fn flags(&self) -> Flags {
+        Flags {
+            config: self.config.clone(),
+            data_dir: self.data_dir.clone(),
+            listen: self.listen.clone(),
+            public_url: self.public_url.clone(),
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Group {
+    /// Run the server (what happens without a command, too)
+    Serve,
+    /// Create, list and change accounts
+    User {
+        #[command(subcommand)]
+        command: UserGroup,
+    },
+    /// List and end sessions
+    Session {
+        #[command(subcommand)]
+        command: SessionGroup,
+    },
+    /// List and rotate the keys that sign tokens
+    Keys {
+        #[command(subcommand)]
+        command: KeysGroup,
+    },
+    /// Show settings
+    Config {
+        #[command(subcommand)]
+        command: ConfigGroup,
+    },
+    /// Verify every row of the store; without a server running, its file, too
+    Check,
+    /// Probe the store and the cache
+    Health,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum UserGroup {
+    /// Make an account; asks for the password
+    Create(NewUser),
+    /// List accounts
+    List {
+        /// 1 to 200
+        #[arg(long, default_value_t = 50)]
+        limit: i64,
+        /// next_cursor of the page before
+        #[arg(long)]
+        cursor: Option<String>,
+    },
+    /// Show one account
+    Show {
+        /// User name, e-mail address or id
+        user: String,
+    },
+    /// Switch an account off and end its sessions
+    Disable {
+        /// User name, e-mail address or id
+        user: String,
+    },
+    /// Switch an account on
+    Enable {
+        /// User name, e-mail address or id
+        user: String,
+    },
+    /// Set a password and end all sessions; asks for the password
+    SetPassword {
+        /// User name, e-mail address or id
+        user: String,
+        /// Read the password from the first line of standard input
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// Delete an account and its sessions
+    Delete {
+        /// User name, e-mail address or id
+        user: String,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub struct NewUser {
+    #[arg(long)]
+    pub username: String,
+    #[arg(long)]
+    pub email: String,
+    #[arg(long)]
+    pub first_name: Option<String>,
+    #[arg(long)]
+    pub last_name: Option<String>,
+    /// May do everything
+    #[arg(long)]
+    pub superuser: bool,
+    /// Read the password from the first line of standard input
+    #[arg(long)]
+    pub password_stdin: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SessionGroup {
+    /// List the sessions of a user
+    List {
+        /// User name, e-mail address or id
+        user: String,
+    },
+    /// End one session of a user, or all of them
+    Revoke {
+        /// User name, e-mail address or id
+        user: String,
+        /// The session's id; without it all are ended
+        session: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum KeysGroup {
+    /// List the keys and their stages
+    List,
+    /// Move every key one stage on: next signs, current only verifies
+    Rotate,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ConfigGroup {
+    /// Print the settings in force and where each was said
+    Show,
+    /// Print a commented file with every setting and its default
+    Example,
+}

@@ -1,0 +1,117 @@
+//! The command line: parses, asks the server (or opens the store itself), prints.
+mod args;
+mod ask;
+mod config;
+mod output;
+mod password;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use crate::base::{Error, Result};
+use crate::config::{Config, InForce, load};
+use crate::serve;
+
+use args::{Args, Group, KeysGroup, SessionGroup, UserGroup};
+
+/// Runs the program.
+///
+/// # Returns
+/// 0 when done; 1 when refused (the message says why); 2 for arguments or settings that are wrong; 3 when the
+/// store or the server cannot be used; 4 when `check` or `health` found something wrong.
+#[must_use]
+pub fn run() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            let code = match error.kind() {
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => output::DONE,
+                _ => output::USAGE,
+            };
+            // With no standard error there is nobody to tell.
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    ExitCode::from(dispatch(args))
+}
+
+fn dispatch(args: Args) -> u8 {
+    let json = args.json;
+    let flags = args.flags();
+    let group = args.command.unwrap_or(Group::Serve);
+    let (config, in_force) = match load(&flags, environment()) {
+        Ok(loaded) => loaded,
+        Err(error) => return output::fail(&error, json, output::USAGE),
+    };
+    let outcome = match group {
+        Group::Serve => return serve(config),
+        Group::Config { command } => return config::run(&command, &in_force, json),
+        group => command_of(group).and_then(|command| ask::ask(config, command)),
+    };
+    match outcome {
+        Ok(answer) => output::print(answer, json),
+        Err(error) => output::fail(&error, json, output::UNAVAILABLE),
+    }
+}
+
+/// Variables that are not text cannot be settings.
+fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, text)| Some((name.into_string().ok()?, text.into_string().ok()?)))
+}
+
+fn serve(config: Config) -> u8 {
+    serve::start_logging(&config.log);
+    let served =
+        serve::open_store(&config).and_then(|store| ask::runtime()?.block_on(serve::run(config, store)));
+    match served {
+        Ok(()) => output::DONE,
+        Err(error) => output::fail(&error, false, output::UNAVAILABLE),
+    }
+}
+
+fn command_of(group: Group) -> Result<crate::admin::Command> {
+    use crate::admin::Command;
+    Ok(match group {
+        Group::User { command } => user_command(command)?,
+        Group::Session { command: SessionGroup::List { user } } => Command::SessionList { user },
+        Group::Session { command: SessionGroup::Revoke { user, session } } => {
+            Command::SessionRevoke { user, session }
+        }
+        Group::Keys { command: KeysGroup::List } => Command::KeysList,
+        Group::Keys { command: KeysGroup::Rotate } => Command::KeysRotate,
+        Group::Check => Command::Check,
+        Group::Health => Command::Health,
+        Group::Serve | Group::Config { .. } => return Err(Error::internal("not a command of a server")),
+    })
+}
+
+fn user_command(command: UserGroup) -> Result<crate::admin::Command> {
+    use crate::admin::Command;
+    Ok(match command {
+        UserGroup::Create(new) => Command::UserCreate {
+            password: password::read(new.password_stdin)?,
+            username: new.username,
+            email: new.email,
+            first_name: new.first_name,
+            last_name: new.last_name,
+            superuser: new.superuser,
+        },
+        UserGroup::List { limit, cursor } => Command::UserList { limit, cursor },
+        UserGroup::Show { user } => Command::UserShow { user },
+        UserGroup::Disable { user } => Command::UserSetActive { user, active: false },
+        UserGroup::Enable { user } => Command::UserSetActive { user, active: true },
+        UserGroup::SetPassword { user, password_stdin } => {
+            Command::UserSetPassword { user, password: password::read(password_stdin)? }
+        }
+        UserGroup::Delete { user } => Command::UserDelete { user },
+    })
+}
+
+/// What `config show` prints of the settings, as text.
+fn describe(in_force: &[InForce]) -> String {
+    let line = |setting: &InForce| format!("{} = {}  # {}\n", setting.key, setting.value, setting.source);
+    in_force.iter().map(line).collect()
+}

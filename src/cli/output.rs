@@ -1,0 +1,168 @@
+//! What the command line prints, and its exit codes.
+use std::io::Write;
+
+use serde_json::{Value, json};
+
+use crate::admin::{Answer, KeyLine, SessionLine, UserLine};
+use crate::base::Error;
+
+pub const DONE: u8 = 0;
+pub const REFUSED: u8 = 1;
+pub const USAGE: u8 = 2;
+pub const UNAVAILABLE: u8 = 3;
+pub const UNWELL: u8 = 4;
+
+/// Prints an answer, as text or as JSON.
+///
+/// # Returns
+/// The exit code.
+pub fn print(answer: Answer, as_json: bool) -> u8 {
+    let code = code_of(&answer);
+    if let Answer::Refused { code: error, field, message } = &answer {
+        report(error, field.as_deref(), message, as_json);
+        return code;
+    }
+    let text = if as_json {
+        serde_json::to_string_pretty(&json_of(answer)).unwrap_or_default() + "\n"
+    } else {
+        text_of(answer)
+    };
+    match write(&text) {
+        DONE => code,
+        failed => failed,
+    }
+}
+
+/// Prints an error.
+///
+/// # Returns
+/// `code`, or what the kind of error asks for.
+pub fn fail(error: &Error, as_json: bool, code: u8) -> u8 {
+    match error {
+        Error::Invalid(wrong) => {
+            let message = format!("{} {}", wrong.field, wrong.reason);
+            report(error.code(), Some(&wrong.field), &message, as_json);
+            USAGE
+        }
+        Error::Unavailable(cause) | Error::Internal(cause) => {
+            report(error.code(), None, cause, as_json);
+            code
+        }
+        other => {
+            report(other.code(), None, &other.to_string(), as_json);
+            REFUSED
+        }
+    }
+}
+
+/// Writes to standard output.
+///
+/// # Returns
+/// [`UNAVAILABLE`] if nobody reads it.
+pub fn write(text: &str) -> u8 {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => DONE,
+        Err(_) => UNAVAILABLE,
+    }
+}
+
+fn report(code: &str, field: Option<&str>, message: &str, as_json: bool) {
+    let text = if as_json {
+        json!({"error": {"code": code, "field": field, "message": message}}).to_string()
+    } else {
+        format!("auth-service: {message}")
+    };
+    // With no standard error there is nobody to tell.
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+fn code_of(answer: &Answer) -> u8 {
+    match answer {
+        Answer::Refused { code, .. } if code == "SERVICE_UNAVAILABLE" => UNAVAILABLE,
+        Answer::Refused { .. } => REFUSED,
+        Answer::Findings { problem_count: 1.., .. } | Answer::Health { healthy: false, .. } => UNWELL,
+        _ => DONE,
+    }
+}
+
+/// The bare thing: a user, a list, an object.
+fn json_of(answer: Answer) -> Value {
+    match answer {
+        Answer::User(user) => json!(user),
+        Answer::Users { items, next_cursor } => json!({"items": items, "next_cursor": next_cursor}),
+        Answer::Sessions(items) => json!({"items": items}),
+        Answer::Keys(items) => json!({"items": items}),
+        Answer::Ended(ended) => json!({"ended": ended}),
+        Answer::Findings { tables, problems, problem_count } => {
+            let tables: serde_json::Map<_, _> =
+                tables.into_iter().map(|(name, n)| (name, json!(n))).collect();
+            json!({"tables": tables, "problems": problems, "problem_count": problem_count})
+        }
+        Answer::Health { healthy, database, cache, uptime_secs } => {
+            json!({"healthy": healthy, "database": database, "cache": cache, "uptime_secs": uptime_secs})
+        }
+        Answer::Done => json!({"done": true}),
+        Answer::Refused { code, field, message } => json!({"code": code, "field": field, "message": message}),
+    }
+}
+
+fn text_of(answer: Answer) -> String {
+    match answer {
+        Answer::User(user) => describe_user(&user),
+        Answer::Users { items, next_cursor } => {
+            let lines: String = items.iter().map(user_line).collect();
+            let more = next_cursor.map(|cursor| format!("more: --cursor {cursor}\n")).unwrap_or_default();
+            lines + &more
+        }
+        Answer::Sessions(items) => items.iter().map(session_line).collect(),
+        Answer::Keys(items) => items.iter().map(key_line).collect(),
+        Answer::Ended(1) => "1 session ended\n".to_owned(),
+        Answer::Ended(n) => format!("{n} sessions ended\n"),
+        Answer::Findings { tables, problems, problem_count } => {
+            let rows: String = tables.iter().map(|(name, rows)| format!("{rows:>10}  {name}\n")).collect();
+            let wrong: String = problems.iter().map(|problem| format!("wrong: {problem}\n")).collect();
+            format!("{rows}{wrong}{problem_count} problems\n")
+        }
+        Answer::Health { healthy, database, cache, uptime_secs } => {
+            let state = |well| if well { "connected" } else { "failed" };
+            let status = if healthy { "healthy" } else { "unhealthy" };
+            format!("{status}; database {}; cache {}; up {uptime_secs} s\n", state(database), state(cache))
+        }
+        Answer::Done => "done\n".to_owned(),
+        Answer::Refused { message, .. } => message + "\n",
+    }
+}
+
+fn flags(user: &UserLine) -> String {
+    let active = if user.is_active { "active" } else { "disabled" };
+    if user.is_superuser { format!("{active}, superuser") } else { active.to_owned() }
+}
+
+fn user_line(user: &UserLine) -> String {
+    format!("{:>8}  {:<24}  {:<32}  {}\n", user.id, user.username, user.email, flags(user))
+}
+
+fn describe_user(user: &UserLine) -> String {
+    let name = |name: &Option<String>| name.clone().unwrap_or_else(|| "-".to_owned());
+    format!(
+        "id                {}\nusername          {}\nemail             {}\nfirst name        {}\nlast name         {}\n\
+         state             {}\ncreated           {}\npassword changed  {}\n",
+        user.id,
+        user.username,
+        user.email,
+        name(&user.first_name),
+        name(&user.last_name),
+        flags(user),
+        user.created_at,
+        user.password_changed_at
+    )
+}
+
+fn session_line(session: &SessionLine) -> String {
+    let SessionLine { id, created_at, expires_at, address, user_agent, .. } = session;
+    format!("{id}  {created_at} to {expires_at}  {address}  {user_agent}\n")
+}
+
+fn key_line(key: &KeyLine) -> String {
+    format!("{}  {:<6}  {}\n", key.kid, key.algorithm, key.stage)
+}

@@ -1,0 +1,123 @@
+//! Settings: defaults, then a TOML file, then the environment, then flags; checked once, plain fields from then on.
+mod settings;
+mod source;
+mod value;
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+pub use settings::{Config, Http, Keys, Log, Password, RateLimit, SETTINGS, Sessions, Store, Tokens};
+pub use source::{Flags, load};
+pub use value::{IpNets, LogFormat, LogLevel, Origins, PublicUrl, Registration, Words};
+
+use crate::base::{Error, Result};
+use crate::crypto::{Cost, Issuer};
+
+/// The file that is read from the data directory if it is there.
+pub const FILE_NAME: &str = "config.toml";
+
+/// One setting as people see it.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting {
+    /// Its place in the file, sections before dots.
+    pub key: &'static str,
+    /// Its default, in TOML.
+    pub default: &'static str,
+    /// What may be said.
+    pub allowed: &'static str,
+    /// What it does.
+    pub doc: &'static str,
+}
+
+/// A setting in force, and who set it.
+#[derive(Debug, Clone, Serialize)]
+pub struct InForce {
+    pub key: &'static str,
+    pub value: String,
+    pub source: String,
+}
+
+impl Config {
+    /// Where clients find this server. Without `public_url` it is where it listens.
+    #[must_use]
+    pub fn public_url(&self) -> PublicUrl {
+        self.public_url.clone().unwrap_or_else(|| PublicUrl::of_listener(self.listen))
+    }
+
+    /// Whose tokens this server makes and takes.
+    #[must_use]
+    pub fn issuer(&self) -> Issuer {
+        let issuer = self.public_url().to_string();
+        let audience = match self.tokens.audience.as_str() {
+            "" => issuer.clone(),
+            named => named.to_owned(),
+        };
+        Issuer { issuer, audience }
+    }
+
+    /// The file of the master key.
+    #[must_use]
+    pub fn master_key_file(&self) -> PathBuf {
+        self.keys.master_key_file.0.clone().unwrap_or_else(|| self.data_dir.join("master.key"))
+    }
+
+    /// What no value can say alone.
+    fn check(self) -> Result<Self> {
+        if !self.password.cost().is_possible() {
+            return Err(Error::invalid(
+                "password.memory_kib",
+                "must be at least 8 for each lane of parallelism",
+            ));
+        }
+        if self.tokens.needs_secret() && self.tokens.shared_secret_file.0.is_none() {
+            let reason = "must name a file with the shared secret when tokens.algorithm is HS256";
+            return Err(Error::invalid("tokens.shared_secret_file", reason));
+        }
+        Ok(self)
+    }
+}
+
+impl Password {
+    /// What one hash costs.
+    #[must_use]
+    pub const fn cost(&self) -> Cost {
+        Cost { memory_kib: self.memory_kib, iterations: self.iterations, parallelism: self.parallelism }
+    }
+}
+
+impl Tokens {
+    fn needs_secret(&self) -> bool {
+        self.algorithm == crate::crypto::Algorithm::Hs256
+    }
+}
+
+/// The commented file with every setting and its default.
+#[must_use]
+pub fn example() -> String {
+    let mut text = String::from(
+        "# Settings of auth-service. Every one is optional; what stands here is the default.\n\
+         # The same names work in the environment: AUTH_LISTEN, AUTH_RATE_LIMIT__REQUESTS_PER_HOUR.\n\
+         # Flags come before the environment, the environment before this file.\n",
+    );
+    let mut section = "";
+    for setting in SETTINGS.iter().flat_map(|part| part.iter()) {
+        let (here, name) = setting.key.split_once('.').unwrap_or(("", setting.key));
+        if here != section {
+            text.push_str(&format!("\n[{here}]\n"));
+            section = here;
+        }
+        text.push('\n');
+        for line in setting.doc.lines() {
+            text.push_str(&format!("#{line}\n"));
+        }
+        text.push_str(&format!("# Allowed: {}.\n{name} = {}\n", setting.allowed, setting.default));
+    }
+    text
+}
+
+/// Whether a directory has a configuration file of its own.
+#[must_use]
+pub fn file_in(data_dir: &Path) -> Option<PathBuf> {
+    Some(data_dir.join(FILE_NAME)).filter(|path| path.is_file())
+}

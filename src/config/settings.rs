@@ -1,0 +1,188 @@
+//! Every setting there is: its name, type, default, what is allowed, and what it does. The example file and the
+//! errors are made from this.
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use super::Setting;
+use super::source::Values;
+use super::value::{IpNets, LogFormat, LogLevel, OptionalPath, Origins, PublicUrl, Registration, Words};
+use crate::base::Result;
+use crate::crypto::Algorithm;
+
+/// Makes a struct with one field for each setting, the table of them, and the reader.
+macro_rules! section {
+    (
+        $(#[$outer:meta])* $name:ident in $prefix:literal {
+            $( $(#[doc = $doc:literal])+ $field:ident: $type:ty = $default:literal, $allowed:literal; )+
+        }
+        $( parts { $( $part:ident: $part_type:ident, )+ } )?
+    ) => {
+        $(#[$outer])*
+        #[derive(Debug, Clone)]
+        pub struct $name {
+            $( $(#[doc = $doc])+ pub $field: $type, )+
+            $( $( #[doc = concat!("The section `", stringify!($part), "`.")] pub $part: $part_type, )+ )?
+        }
+
+        impl $name {
+            const SETTINGS: &'static [Setting] = &[ $( Setting {
+                key: concat!($prefix, stringify!($field)),
+                default: $default,
+                allowed: $allowed,
+                doc: concat!($( $doc, "\n" ),+),
+            }, )+ ];
+
+            pub(super) fn read(values: &Values) -> Result<Self> {
+                Ok(Self {
+                    $( $field: values.get(concat!($prefix, stringify!($field)))?, )+
+                    $( $( $part: $part_type::read(values)?, )+ )?
+                })
+            }
+        }
+    };
+}
+
+section! {
+    /// All settings.
+    Config in "" {
+        /// Where the server listens.
+        listen: SocketAddr = "\"127.0.0.1:8000\"", "an address and a port, as in \"127.0.0.1:8000\" or \"[::]:8000\"";
+        /// Where clients find it: the issuer of tokens, and what cookies and redirects are made for. Behind a proxy
+        /// this is the proxy's URL; it may have a path. Empty: where the server listens.
+        public_url: Option<PublicUrl> = "\"\"", "an http or https URL without query, as in \"https://id.example.org\"";
+        /// The directory of the store, the keys and the administration socket.
+        data_dir: PathBuf = "\"./data\"", "a path";
+        /// Whether anyone may make an account at POST /auth/register.
+        registration: Registration = "\"open\"", "\"open\" or \"closed\"";
+        /// Peers whose X-Forwarded-For is believed.
+        trusted_proxies: IpNets = "[]", "a list of addresses and networks, as in [\"10.0.0.0/8\", \"::1\"]";
+        /// Origins whose pages may call this API with cookies, beside the server's own.
+        cors_origins: Origins = "[]", "a list of origins, as in [\"https://app.example.org\"]";
+    }
+    parts {
+        http: Http,
+        rate_limit: RateLimit,
+        password: Password,
+        tokens: Tokens,
+        sessions: Sessions,
+        keys: Keys,
+        store: Store,
+        log: Log,
+    }
+}
+
+section! {
+    /// The listener.
+    Http in "http." {
+        /// Open connections. At the limit the longest idle one is closed for a new one.
+        max_connections: usize = "10000", "a whole number from 1";
+        /// Seconds for a request, its body and its answer.
+        request_timeout_secs: u64 = "30", "a whole number from 1";
+        /// Seconds in which a new connection has to send its first request's head.
+        header_timeout_secs: u64 = "10", "a whole number from 1";
+        /// Seconds that a connection may be without a request.
+        idle_timeout_secs: u64 = "75", "a whole number from 1";
+        /// Seconds that running requests get when the server stops.
+        shutdown_timeout_secs: u64 = "10", "a whole number from 1";
+        /// Bytes of a request's body.
+        max_body_bytes: usize = "1048576", "a whole number from 1";
+    }
+}
+
+section! {
+    /// Requests by client.
+    RateLimit in "rate_limit." {
+        /// Requests an hour for one API key, else one user, else one address. 0 switches the limit off.
+        requests_per_hour: u32 = "1000", "a whole number; 0 for no limit";
+        /// How many clients are counted at a time; with more, the least active are forgotten.
+        max_clients: u64 = "100000", "a whole number from 1";
+    }
+}
+
+section! {
+    /// How passwords are hashed (Argon2id).
+    Password in "password." {
+        /// KiB of memory for one hash. Stored hashes with less are renewed at the next login.
+        memory_kib: u32 = "19456", "a whole number from 8 for each lane";
+        /// Passes over the memory.
+        iterations: u32 = "2", "a whole number from 1";
+        /// Lanes.
+        parallelism: u32 = "1", "a whole number from 1";
+        /// Threads that hash. 0: as many as there are cores.
+        threads: usize = "0", "a whole number";
+        /// Hashes that may wait for a thread; one more is answered with 503.
+        queue: usize = "64", "a whole number from 1";
+        /// Words that no password may hold, beside the user name and e-mail: your product, your company.
+        blocked_words: Words = "[]", "a list of words of at least 3 characters";
+    }
+}
+
+section! {
+    /// Access and refresh tokens.
+    Tokens in "tokens." {
+        /// How access tokens are signed. HS256 is for those whose other services share a secret already.
+        algorithm: Algorithm = "\"ES256\"", "\"ES256\", \"RS256\", \"EdDSA\" or \"HS256\"";
+        /// The file with the shared secret of HS256, at least 32 bytes.
+        shared_secret_file: OptionalPath = "\"\"", "a path; needed for HS256";
+        /// Whom access tokens are for (the claim aud). Empty: the server itself.
+        audience: String = "\"\"", "any text";
+        /// Seconds that an access token is good.
+        access_lifetime_secs: i64 = "900", "a whole number from 1";
+        /// Seconds that a refresh token is good; every refresh begins them anew.
+        refresh_lifetime_secs: i64 = "2592000", "a whole number from 1";
+        /// Seconds in which a refresh token that was used already gets the same answer again, so that a lost
+        /// answer or a second tab logs nobody out. Later it ends the session.
+        refresh_replay_secs: i64 = "30", "a whole number";
+    }
+}
+
+section! {
+    /// Sessions of users.
+    Sessions in "sessions." {
+        /// Seconds after which a session ends, however often it is refreshed.
+        max_lifetime_secs: i64 = "31536000", "a whole number from 1";
+        /// Sessions of one user at a time; one more ends the oldest.
+        max_per_user: usize = "100", "a whole number from 1";
+    }
+}
+
+section! {
+    /// The keys that sign tokens, and the one that they are encrypted under.
+    Keys in "keys." {
+        /// The file of the master key. Empty: master.key in the data directory.
+        master_key_file: OptionalPath = "\"\"", "a path";
+        /// Days after which the next signing key takes over. 0: only by `auth-service keys rotate`.
+        rotation_days: i64 = "90", "a whole number; 0 for never";
+    }
+}
+
+section! {
+    /// The embedded store.
+    Store in "store." {
+        /// MiB of the store's file that are kept in memory.
+        cache_mib: usize = "16", "a whole number from 1";
+    }
+}
+
+section! {
+    /// What the server writes to standard error.
+    Log in "log." {
+        /// How much.
+        level: LogLevel = "\"info\"", "\"error\", \"warn\", \"info\", \"debug\" or \"trace\"";
+        /// In what form: text on a terminal and JSON otherwise, or one of them always.
+        format: LogFormat = "\"auto\"", "\"auto\", \"text\" or \"json\"";
+    }
+}
+
+/// Every setting, section by section, in the order of the example file.
+pub const SETTINGS: &[&[Setting]] = &[
+    Config::SETTINGS,
+    Http::SETTINGS,
+    RateLimit::SETTINGS,
+    Password::SETTINGS,
+    Tokens::SETTINGS,
+    Sessions::SETTINGS,
+    Keys::SETTINGS,
+    Store::SETTINGS,
+    Log::SETTINGS,
+];

@@ -1,0 +1,249 @@
+//! What a setting may hold, and how it is read from TOML and from text.
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+
+use crate::crypto::Algorithm;
+
+/// A value that a setting can have.
+pub trait Value: Sized {
+    /// Reads the text of an environment variable or flag.
+    fn from_text(text: &str) -> Option<Self>;
+
+    /// Reads a TOML value. Text in quotes and bare numbers read alike.
+    fn from_toml(value: &toml::Value) -> Option<Self> {
+        match value {
+            toml::Value::String(text) => Self::from_text(text),
+            toml::Value::Integer(number) => Self::from_text(&number.to_string()),
+            _ => None,
+        }
+    }
+}
+
+macro_rules! numbers {
+    ($($type:ty)+) => { $(
+        impl Value for $type {
+            /// Negative numbers are no setting of ours.
+            fn from_text(text: &str) -> Option<Self> {
+                text.parse::<u32>().ok().and_then(|number| Self::try_from(number).ok())
+            }
+        }
+    )+ };
+}
+numbers! { u32 u64 usize i64 }
+
+macro_rules! words {
+    ($(#[$outer:meta])* $name:ident { $( $(#[$inner:meta])* $variant:ident = $word:literal, )+ }) => {
+        $(#[$outer])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $name { $( $(#[$inner])* $variant, )+ }
+
+        impl Value for $name {
+            fn from_text(text: &str) -> Option<Self> {
+                match text { $( $word => Some(Self::$variant), )+ _ => None }
+            }
+        }
+    };
+}
+
+words! {
+    /// Who may make an account.
+    Registration {
+        /// Anyone.
+        Open = "open",
+        /// Administrators alone.
+        Closed = "closed",
+    }
+}
+words! {
+    /// The form of log lines.
+    LogFormat {
+        /// Text on a terminal, JSON otherwise.
+        Auto = "auto",
+        /// For people.
+        Text = "text",
+        /// For programs.
+        Json = "json",
+    }
+}
+words! {
+    /// The least important lines that are written.
+    LogLevel {
+        /// Failures of the server.
+        Error = "error",
+        /// What someone should look at.
+        Warn = "warn",
+        /// What the server does.
+        Info = "info",
+        /// Refused requests too.
+        Debug = "debug",
+        /// Everything.
+        Trace = "trace",
+    }
+}
+
+impl Value for SocketAddr {
+    fn from_text(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+}
+
+impl Value for String {
+    fn from_text(text: &str) -> Option<Self> {
+        Some(text.to_owned())
+    }
+}
+
+impl Value for PathBuf {
+    fn from_text(text: &str) -> Option<Self> {
+        (!text.is_empty()).then(|| text.into())
+    }
+}
+
+impl Value for Algorithm {
+    fn from_text(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+}
+
+/// A path, or none when the text is empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OptionalPath(pub Option<PathBuf>);
+
+impl Value for OptionalPath {
+    fn from_text(text: &str) -> Option<Self> {
+        Some(Self(PathBuf::from_text(text)))
+    }
+}
+
+/// An http(s) URL of scheme, host, port and perhaps a path, without a slash at its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicUrl {
+    origin: String,
+    path: String,
+}
+
+impl PublicUrl {
+    /// `http://` and where the server listens; loopback and unspecified addresses are called `localhost`.
+    #[must_use]
+    pub fn of_listener(listen: SocketAddr) -> Self {
+        let origin = match listen.ip() {
+            ip if ip.is_loopback() || ip.is_unspecified() => format!("http://localhost:{}", listen.port()),
+            _ => format!("http://{listen}"),
+        };
+        Self { origin, path: String::new() }
+    }
+
+    /// Scheme, host and port: what a browser sends as `Origin`.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// The path below which everything lies: empty, or `/` and text.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.origin.starts_with("https://")
+    }
+}
+
+impl fmt::Display for PublicUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.origin, self.path)
+    }
+}
+
+impl Value for Option<PublicUrl> {
+    fn from_text(text: &str) -> Option<Self> {
+        if text.is_empty() {
+            return Some(None);
+        }
+        let uri: hyper::Uri = text.parse().ok()?;
+        let (scheme, authority) = (uri.scheme_str()?, uri.authority()?.as_str());
+        let plain = matches!(scheme, "http" | "https") && uri.query().is_none() && !authority.contains('@');
+        let path = uri.path().trim_end_matches('/').to_owned();
+        plain.then(|| Some(PublicUrl { origin: format!("{scheme}://{}", authority.to_lowercase()), path }))
+    }
+}
+
+/// Reads a list: commas between the items of a text, or a TOML array of texts.
+macro_rules! list {
+    ($(#[$outer:meta])* $name:ident of $item:ty, $parse:expr) => {
+        $(#[$outer])*
+        #[derive(Debug, Clone, PartialEq, Eq, Default)]
+        pub struct $name(pub Vec<$item>);
+
+        impl Value for $name {
+            fn from_text(text: &str) -> Option<Self> {
+                let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+                items.map($parse).collect::<Option<_>>().map(Self)
+            }
+
+            fn from_toml(value: &toml::Value) -> Option<Self> {
+                let items = value.as_array()?.iter();
+                items.map(|item| item.as_str().and_then($parse)).collect::<Option<_>>().map(Self)
+            }
+        }
+    };
+}
+
+list! {
+    /// Networks of addresses.
+    IpNets of IpNet, |text: &str| {
+        text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+    }
+}
+list! {
+    /// Origins of pages, as browsers write them.
+    Origins of String, |text: &str| {
+        let url = Option::<PublicUrl>::from_text(text).flatten()?;
+        url.path().is_empty().then(|| url.origin().to_owned())
+    }
+}
+list! {
+    /// Words of at least three characters, in lower case.
+    Words of String, |text: &str| (text.chars().count() >= 3).then(|| text.to_lowercase())
+}
+
+impl IpNets {
+    /// Whether an address is in one of them; IPv4 in IPv6 form counts as IPv4.
+    #[must_use]
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.0.iter().any(|net| net.contains(&address))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn public_urls() {
+        let read = |text| Option::<PublicUrl>::from_text(text);
+        let url = read("https://Home.example:8443/auth-service/").unwrap().unwrap();
+        assert_eq!((url.origin(), url.path()), ("https://home.example:8443", "/auth-service"));
+        assert!(url.is_https());
+        assert_eq!(read(""), Some(None));
+        for bad in ["ftp://a", "localhost:8000", "https://a?b=c", "https://u@a", "/path", "https://"] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn lists_read_from_text_and_toml() {
+        let nets = IpNets::from_text("10.0.0.0/8, ::1").unwrap();
+        assert!(nets.contains("10.1.2.3".parse().unwrap()));
+        assert!(nets.contains("::ffff:10.1.2.3".parse().unwrap()));
+        assert!(!nets.contains("11.0.0.1".parse().unwrap()));
+        assert_eq!(Origins::from_text("https://a.example/path"), None);
+        assert_eq!(Origins::from_text(""), Some(Origins(Vec::new())));
+    }
+}

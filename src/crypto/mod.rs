@@ -1,0 +1,14 @@
+//! What is computed: hashes, signatures, tokens. No store, no async, no time of its own.
+pub mod jwt;
+pub mod password;
+pub mod pool;
+pub mod refresh_token;
+pub mod seal;
+pub mod signing;
+
+pub use jwt::{AccessClaims, Issuer};
+pub use password::{Cost, Hasher};
+pub use pool::HashingPool;
+pub use refresh_token::RefreshToken;
+pub use seal::{MasterKey, Sealer};
+pub use signing::{Algorithm, SigningKey};

@@ -1,0 +1,5 @@
+//! Whether this server can do its work.
+pub mod http;
+pub mod service;
+
+pub use service::Health;

@@ -1,0 +1,73 @@
+//! Answers that are not a plain 200.
+use poem::http::header::SET_COOKIE;
+use poem::http::{HeaderValue, StatusCode};
+use poem::{IntoResponse, Response};
+use poem_openapi::ApiResponse;
+use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, Registry};
+use poem_openapi::types::Type;
+use serde::Serialize;
+
+use super::json::{self, Json};
+
+/// 201 with what was made.
+pub struct Created<T>(pub T);
+
+impl<T: Type + Serialize> IntoResponse for Created<T> {
+    fn into_response(self) -> Response {
+        Json(self.0).with_status(StatusCode::CREATED).into_response()
+    }
+}
+
+impl<T: Type> ApiResponse for Created<T> {
+    fn meta() -> MetaResponses {
+        MetaResponses { responses: vec![described(201, "Created", vec![json::media_type::<T>()])] }
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+}
+
+/// 204: done, and nothing to show.
+pub struct Done;
+
+impl IntoResponse for Done {
+    fn into_response(self) -> Response {
+        StatusCode::NO_CONTENT.into_response()
+    }
+}
+
+impl ApiResponse for Done {
+    fn meta() -> MetaResponses {
+        MetaResponses { responses: vec![described(204, "Done", Vec::new())] }
+    }
+
+    fn register(_: &mut Registry) {}
+}
+
+/// An answer that sets or clears cookies, too.
+pub struct WithCookies<T>(pub T, pub Vec<HeaderValue>);
+
+impl<T: IntoResponse> IntoResponse for WithCookies<T> {
+    fn into_response(self) -> Response {
+        let mut response = self.0.into_response();
+        for cookie in self.1 {
+            response.headers_mut().append(SET_COOKIE, cookie);
+        }
+        response
+    }
+}
+
+impl<T: ApiResponse> ApiResponse for WithCookies<T> {
+    fn meta() -> MetaResponses {
+        T::meta()
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+}
+
+pub(super) fn described(status: u16, description: &'static str, content: Vec<MetaMediaType>) -> MetaResponse {
+    MetaResponse { description, status: Some(status), status_range: None, content, headers: Vec::new() }
+}

@@ -1,0 +1,184 @@
+//! The cookies' names and flags, once.
+use cookie::time::Duration;
+use cookie::{Cookie, SameSite};
+use poem::http::HeaderValue;
+use poem::http::header::{COOKIE, HeaderMap};
+
+use crate::base::{Error, Result};
+use crate::config::PublicUrl;
+
+const REFRESH_PATH: &str = "/auth/token/refresh";
+
+/// How this server's cookies are called and where they are sent, by its public URL.
+#[derive(Debug, Clone)]
+pub struct Cookies {
+    access: String,
+    refresh: String,
+    csrf: String,
+    path: String,
+    refresh_path: String,
+    secure: bool,
+}
+
+impl Cookies {
+    /// Over https the names carry the `__Host-` prefix where the path is `/`, and `__Secure-` elsewhere
+    /// (RFC 6265bis section 4.1.3).
+    #[must_use]
+    pub fn new(url: &PublicUrl) -> Self {
+        let name = |plain: &str, path: &str| match (url.is_https(), path) {
+            (false, _) => plain.to_owned(),
+            (true, "/") => format!("__Host-{plain}"),
+            (true, _) => format!("__Secure-{plain}"),
+        };
+        let path = if url.path().is_empty() { "/" } else { url.path() };
+        let refresh_path = format!("{}{REFRESH_PATH}", url.path());
+        Self {
+            access: name("access_token_cookie", path),
+            refresh: name("refresh_token_cookie", &refresh_path),
+            csrf: name("csrf_access_token", path),
+            path: path.to_owned(),
+            refresh_path,
+            secure: url.is_https(),
+        }
+    }
+
+    /// The access token that came in a cookie.
+    ///
+    /// # Errors
+    /// `Error::Malformed` when it came twice with different values.
+    pub fn access<'h>(&self, headers: &'h HeaderMap) -> Result<Option<&'h str>> {
+        find(headers, &self.access)
+    }
+
+    /// The refresh token that came in a cookie.
+    ///
+    /// # Errors
+    /// As [`Cookies::access`].
+    pub fn refresh<'h>(&self, headers: &'h HeaderMap) -> Result<Option<&'h str>> {
+        find(headers, &self.refresh)
+    }
+
+    /// The three cookies of a session; lifetimes in seconds.
+    ///
+    /// # Errors
+    /// `Error::Internal` for a value that no header can hold.
+    pub fn of_session(
+        &self,
+        access: (&str, i64),
+        refresh: (&str, i64),
+        csrf: &str,
+    ) -> Result<Vec<HeaderValue>> {
+        [
+            self.make(&self.access, access.0, &self.path, access.1, true),
+            self.make(&self.refresh, refresh.0, &self.refresh_path, refresh.1, true),
+            // Read by the page's script, which sends it back as a header.
+            self.make(&self.csrf, csrf, &self.path, refresh.1, false),
+        ]
+        .into_iter()
+        .collect()
+    }
+
+    /// Has the browser drop all three.
+    ///
+    /// # Errors
+    /// As [`Cookies::of_session`].
+    pub fn cleared(&self) -> Result<Vec<HeaderValue>> {
+        self.of_session(("", 0), ("", 0), "")
+    }
+
+    fn make(
+        &self,
+        name: &str,
+        value: &str,
+        path: &str,
+        max_age: i64,
+        http_only: bool,
+    ) -> Result<HeaderValue> {
+        let cookie = Cookie::build((name, value))
+            .path(path)
+            .max_age(Duration::seconds(max_age))
+            .http_only(http_only)
+            .secure(self.secure)
+            .same_site(SameSite::Lax);
+        HeaderValue::try_from(cookie.build().to_string()).map_err(Error::internal)
+    }
+}
+
+/// The value of a cookie, by hand: most requests have none, and the rest want one of many.
+fn find<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>> {
+    let mut found = None;
+    for header in headers.get_all(COOKIE) {
+        let pairs = header.to_str().unwrap_or_default().split(';');
+        for (_, value) in pairs.filter_map(|pair| pair.trim().split_once('=')).filter(|(n, _)| *n == name) {
+            if found.is_some_and(|before| before != value) {
+                return Err(Error::Malformed("A cookie came twice with different values".into()));
+            }
+            found = Some(value).filter(|value| !value.is_empty());
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::config::Flags;
+
+    fn cookies(url: &str) -> Cookies {
+        let flags = Flags { public_url: Some(url.to_owned()), ..Flags::default() };
+        let (config, _) = crate::config::load(&flags, std::iter::empty()).unwrap();
+        Cookies::new(&config.public_url())
+    }
+
+    fn made(url: &str) -> Vec<String> {
+        let made = cookies(url).of_session(("a", 900), ("r", 60), "c").unwrap();
+        made.iter().map(|value| value.to_str().unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn flags_and_prefixes_follow_the_public_url() {
+        assert_eq!(
+            made("http://localhost:8000"),
+            [
+                "access_token_cookie=a; HttpOnly; SameSite=Lax; Path=/; Max-Age=900",
+                "refresh_token_cookie=r; HttpOnly; SameSite=Lax; Path=/auth/token/refresh; Max-Age=60",
+                "csrf_access_token=c; SameSite=Lax; Path=/; Max-Age=60",
+            ]
+        );
+        assert_eq!(
+            made("https://a.example"),
+            [
+                "__Host-access_token_cookie=a; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=900",
+                "__Secure-refresh_token_cookie=r; HttpOnly; SameSite=Lax; Secure; Path=/auth/token/refresh; Max-Age=60",
+                "__Host-csrf_access_token=c; SameSite=Lax; Secure; Path=/; Max-Age=60",
+            ]
+        );
+        assert!(made("https://a.example/id")[0].starts_with("__Secure-access_token_cookie=a"));
+        assert!(made("https://a.example/id")[1].contains("Path=/id/auth/token/refresh"));
+    }
+
+    #[test]
+    fn the_same_cookie_twice_is_no_guess() {
+        let cookies = cookies("http://localhost:8000");
+        let mut headers = HeaderMap::new();
+        headers.append(COOKIE, "access_token_cookie=a; x=y".parse().unwrap());
+        headers.append(COOKIE, "access_token_cookie=a".parse().unwrap());
+        assert_eq!(cookies.access(&headers).unwrap(), Some("a"));
+        headers.append(COOKIE, "access_token_cookie=b".parse().unwrap());
+        assert!(cookies.access(&headers).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_cookie_header_is_read_without_panic(bytes in prop::collection::vec(32..255_u8, 0..80)) {
+            let mut headers = HeaderMap::new();
+            if let Ok(value) = HeaderValue::from_bytes(&bytes) {
+                headers.append(COOKIE, value);
+            }
+            headers.append(COOKIE, "other=1;access_token_cookie=good".parse().unwrap());
+            prop_assert!(cookies("http://localhost:8000").access(&headers).is_ok_and(|found| found == Some("good")));
+        }
+    }
+}

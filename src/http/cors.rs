@@ -1,0 +1,45 @@
+//! Cross-origin resource sharing, for an explicit list of origins (Fetch standard, «CORS protocol»).
+use poem::http::header::{
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
+    ACCESS_CONTROL_REQUEST_METHOD, HeaderMap, HeaderValue, ORIGIN, VARY,
+};
+use poem::http::{Method, StatusCode};
+use poem::{IntoResponse, Request, Response};
+
+use crate::config::Origins;
+
+const HEADERS: &str = "authorization, content-type, x-api-key, x-csrf-token, x-request-id";
+const METHODS: &str = "GET, POST, PUT, PATCH, DELETE";
+const EXPOSED: &str = "x-request-id, ratelimit, ratelimit-policy, retry-after";
+const MAX_AGE: &str = "600";
+
+/// The origin of a request, if its pages may call us.
+#[must_use]
+pub fn allowed_origin(headers: &HeaderMap, allowed: &Origins) -> Option<HeaderValue> {
+    let origin = headers.get(ORIGIN)?;
+    allowed.0.iter().any(|one| one.as_bytes() == origin.as_bytes()).then(|| origin.clone())
+}
+
+/// The answer to a preflight of an allowed origin.
+#[must_use]
+pub fn preflight(request: &Request, origin: Option<&HeaderValue>) -> Option<Response> {
+    let asked = request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+    if request.method() != Method::OPTIONS || !asked || origin.is_none() {
+        return None;
+    }
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    let headers = response.headers_mut();
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(METHODS));
+    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(HEADERS));
+    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(MAX_AGE));
+    Some(response)
+}
+
+/// Lets the pages of an allowed origin read an answer.
+pub fn allow(headers: &mut HeaderMap, origin: HeaderValue) {
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
+    headers.append(VARY, HeaderValue::from_static("origin"));
+}

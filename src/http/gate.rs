@@ -1,0 +1,275 @@
+//! What every request passes on its way in, and every answer on its way out, in this order: request id, CORS,
+//! who it is, rate limit, origin, time and size limits, the handler; then the envelope and the headers.
+use std::net::IpAddr;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use poem::http::header::{
+    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, HeaderMap, HeaderName,
+    HeaderValue, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, USER_AGENT, X_CONTENT_TYPE_OPTIONS,
+};
+use poem::http::{Method, StatusCode};
+use poem::{Endpoint, IntoResponse, Request, Response};
+use tracing::Instrument;
+
+use super::address::{client_address, client_network};
+use super::caller::{self, Authenticator, Presented};
+use super::cookies::Cookies;
+use super::envelope::{self, Failure, TimedOut};
+use super::limit::{Allowance, Client, RateLimiter};
+use super::spec::AllowTable;
+use super::{cors, csrf};
+use crate::base::{Clock, Entropy, Env, Error, Result, entropy};
+use crate::config::{Config, IpNets, Origins, PublicUrl};
+
+/// An API answers with data: nothing of it may be run, framed or fetched from.
+const CONTENT_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
+const HSTS: &str = "max-age=31536000; includeSubDomains";
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const MAX_REQUEST_ID: usize = 128;
+const MAX_USER_AGENT: usize = 256;
+/// Paths that supervisors, browsers and other services ask again and again.
+const UNLIMITED: &[&str] = &["/health", "/docs", "/.well-known/", "/oauth2/jwks"];
+
+/// What is known of a request before its handler runs.
+pub struct RequestInfo {
+    /// The client's address, see `http::address`.
+    pub address: IpAddr,
+    /// Who it is, or why that cannot be said; only operations that need a caller ask.
+    pub presented: Result<Option<Presented>>,
+    pub(super) authenticator: Arc<dyn Authenticator>,
+}
+
+impl RequestInfo {
+    /// What the gate found out about a request.
+    ///
+    /// # Errors
+    /// `Error::Internal` for a request that did not come through the gate.
+    pub fn of(request: &Request) -> Result<&Arc<Self>> {
+        request.extensions().get().ok_or_else(|| Error::internal("a request that came past the gate"))
+    }
+
+    /// What the client calls itself, cut to a bounded length.
+    #[must_use]
+    pub fn user_agent(headers: &HeaderMap) -> String {
+        let text = headers.get(USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()));
+        text.unwrap_or_default().chars().filter(|c| !c.is_control()).take(MAX_USER_AGENT).collect()
+    }
+}
+
+/// Everything around the routes.
+pub struct Gate<E> {
+    inner: E,
+    clock: Arc<dyn Clock>,
+    authenticator: Arc<dyn Authenticator>,
+    limiter: Arc<RateLimiter>,
+    cookies: Cookies,
+    public_url: PublicUrl,
+    origins: Origins,
+    trusted_proxies: IpNets,
+    time_limit: Duration,
+    body_limit: usize,
+    allow: AllowTable,
+    ids: RequestIds,
+}
+
+impl<E> Gate<E> {
+    /// Puts the gate before `inner`.
+    pub fn new(
+        inner: E,
+        config: &Config,
+        env: &Env,
+        authenticator: Arc<dyn Authenticator>,
+        limiter: Arc<RateLimiter>,
+        allow: AllowTable,
+    ) -> Self {
+        let public_url = config.public_url();
+        Self {
+            inner,
+            clock: Arc::clone(&env.clock),
+            authenticator,
+            limiter,
+            cookies: Cookies::new(&public_url),
+            public_url,
+            origins: config.cors_origins.clone(),
+            trusted_proxies: config.trusted_proxies.clone(),
+            time_limit: Duration::from_secs(config.http.request_timeout_secs),
+            body_limit: config.http.max_body_bytes,
+            allow,
+            ids: RequestIds::new(env.entropy.as_ref()),
+        }
+    }
+}
+
+impl<E: Endpoint> Endpoint for Gate<E> {
+    type Output = Response;
+
+    async fn call(&self, mut request: Request) -> poem::Result<Response> {
+        let id = self.ids.of(request.headers());
+        self.strip_public_path(&mut request);
+        let origin = cors::allowed_origin(request.headers(), &self.origins);
+        let mut response = match cors::preflight(&request, origin.as_ref()) {
+            Some(response) => response,
+            None => self.pass(request, &id).await,
+        };
+        if let Some(origin) = origin {
+            cors::allow(response.headers_mut(), origin);
+        }
+        self.dress(response.headers_mut(), &id);
+        Ok(response)
+    }
+}
+
+impl<E: Endpoint> Gate<E> {
+    /// A proxy may or may not strip the path of the public URL; both work.
+    fn strip_public_path(&self, request: &mut Request) {
+        let prefix = self.public_url.path();
+        if prefix.is_empty() {
+            return;
+        }
+        let rest = request.uri().path_and_query().and_then(|path| path.as_str().strip_prefix(prefix));
+        if let Some(uri) = rest.filter(|rest| rest.starts_with('/')).and_then(|rest| rest.parse().ok()) {
+            *request.uri_mut() = uri;
+        }
+    }
+
+    async fn pass(&self, request: Request, id: &str) -> Response {
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let (allowance, outcome) = match self.admit(request) {
+            Ok((request, allowance)) if method.is_safe() => (allowance, self.run(request).await),
+            Ok((request, allowance)) => {
+                let span = tracing::info_span!("request", request_id = id, %method, path);
+                (allowance, self.run(request).instrument(span).await)
+            }
+            Err(error) => (None, Err(Failure(error).into())),
+        };
+        let mut response = match outcome {
+            Ok(response) => response,
+            Err(error) if error.status() == StatusCode::METHOD_NOT_ALLOWED => {
+                self.other_method(&method, &path, &error, id)
+            }
+            Err(error) => envelope::render(&error, id, self.clock.now()),
+        };
+        if let Some(allowance) = allowance {
+            self.limiter.describe(response.headers_mut(), allowance);
+        }
+        response
+    }
+
+    /// Says which methods a path takes (RFC 9110 section 15.5.6), and answers OPTIONS with them.
+    fn other_method(&self, method: &Method, path: &str, error: &poem::Error, id: &str) -> Response {
+        let mut response = if method == Method::OPTIONS {
+            StatusCode::NO_CONTENT.into_response()
+        } else {
+            envelope::render(error, id, self.clock.now())
+        };
+        if let Ok(methods) = HeaderValue::try_from(self.allow.methods(path)) {
+            response.headers_mut().insert(ALLOW, methods);
+        }
+        response
+    }
+
+    /// Finds out who it is and whether it may ask at all.
+    fn admit(&self, mut request: Request) -> Result<(Request, Option<Allowance>)> {
+        let peer = request.remote_addr().as_socket_addr().map(|address| address.ip());
+        let peer = peer.ok_or_else(|| Error::internal("a request from no address"))?;
+        let address = client_address(peer, request.headers(), &self.trusted_proxies);
+        let presented = caller::identify(self.authenticator.as_ref(), &self.cookies, request.headers());
+        let allowance = self.count(request.uri().path(), address, &presented)?;
+        let by_hand = request.headers().contains_key(AUTHORIZATION);
+        if !request.method().is_safe() && !by_hand {
+            csrf::check_origin(request.headers(), &self.public_url, &self.origins)?;
+        }
+        let authenticator = Arc::clone(&self.authenticator);
+        request.extensions_mut().insert(Arc::new(RequestInfo { address, presented, authenticator }));
+        Ok((request, allowance))
+    }
+
+    fn count(
+        &self,
+        path: &str,
+        address: IpAddr,
+        presented: &Result<Option<Presented>>,
+    ) -> Result<Option<Allowance>> {
+        if UNLIMITED.iter().any(|free| path.starts_with(free)) {
+            return Ok(None);
+        }
+        let client = match presented {
+            Ok(Some(somebody)) => Client::User(somebody.actor.user.id),
+            _ => Client::Address(client_network(address)),
+        };
+        self.limiter.count(client, self.clock.now())
+    }
+
+    /// Reads the body and runs the handler, within the time that a request has; a panic is an error.
+    async fn run(&self, request: Request) -> poem::Result<Response> {
+        let work = AssertUnwindSafe(async {
+            let request = self.with_whole_body(request).await?;
+            self.inner.call(request).await.map(IntoResponse::into_response)
+        });
+        match tokio::time::timeout(self.time_limit, work.catch_unwind()).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => Err(envelope::panicked()),
+            Err(_) => Err(TimedOut.into()),
+        }
+    }
+
+    /// Counts while it reads: a chunked body has no length to believe.
+    async fn with_whole_body(&self, mut request: Request) -> poem::Result<Request> {
+        if matches!(*request.method(), Method::GET | Method::HEAD) {
+            return Ok(request);
+        }
+        let announced = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+        if announced
+            .and_then(|length| length.parse().ok())
+            .is_some_and(|length: usize| length > self.body_limit)
+        {
+            return Err(poem::error::ReadBodyError::PayloadTooLarge.into());
+        }
+        let body = request.take_body().into_bytes_limit(self.body_limit).await?;
+        request.set_body(body);
+        Ok(request)
+    }
+
+    /// The headers of every answer; a handler's own are kept.
+    fn dress(&self, headers: &mut HeaderMap, id: &str) {
+        if let Ok(id) = HeaderValue::from_str(id) {
+            headers.insert(REQUEST_ID, id);
+        }
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        headers.entry(CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(CONTENT_POLICY));
+        headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+        if self.public_url.is_https() {
+            headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(HSTS));
+        }
+    }
+}
+
+/// Request ids that differ from each other and from those of other runs. They name a request in logs and are
+/// no secret.
+struct RequestIds {
+    run: u32,
+    next: AtomicU64,
+}
+
+impl RequestIds {
+    fn new(rng: &dyn Entropy) -> Self {
+        Self { run: u32::from_be_bytes(entropy::bytes(rng)), next: AtomicU64::new(1) }
+    }
+
+    /// The one that came with the request, if it may stand in a log line; otherwise a new one.
+    fn of(&self, headers: &HeaderMap) -> String {
+        let given = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).filter(|id| {
+            let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+            (1..=MAX_REQUEST_ID).contains(&id.len()) && id.bytes().all(plain)
+        });
+        match given {
+            Some(id) => id.to_owned(),
+            None => format!("req_{:08x}{:08x}", self.run, self.next.fetch_add(1, Ordering::Relaxed)),
+        }
+    }
+}

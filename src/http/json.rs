@@ -1,0 +1,163 @@
+//! JSON and form bodies: written in the order of their fields, read so that an error names its field.
+use poem::http::header::CONTENT_TYPE;
+use poem::http::{HeaderValue, StatusCode};
+use poem::{FromRequest, IntoResponse, Request, RequestBody, Response};
+use poem_openapi::error::ContentTypeError;
+use poem_openapi::payload::{ParsePayload, Payload};
+use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaResponses, MetaSchemaRef, Registry};
+use poem_openapi::types::{ParseFromJSON, Type};
+use poem_openapi::{ApiExtractor, ApiExtractorType, ApiResponse, ExtractParamOptions};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::answer::described;
+use super::envelope::Failure;
+use super::shape::Shape;
+use crate::base::{Error, Result};
+
+const JSON: &str = "application/json; charset=utf-8";
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// A JSON body, coming or going.
+pub struct Json<T>(pub T);
+
+/// The body of an HTML form, coming.
+pub struct Form<T>(pub T);
+
+pub(super) fn media_type<T: Type>() -> MetaMediaType {
+    MetaMediaType { content_type: JSON, schema: T::schema_ref() }
+}
+
+impl<T: Type> Payload for Json<T> {
+    const CONTENT_TYPE: &'static str = JSON;
+
+    fn check_content_type(content_type: &str) -> bool {
+        let essence = essence(content_type);
+        essence == "application/json" || essence.starts_with("application/") && essence.ends_with("+json")
+    }
+
+    fn schema_ref() -> MetaSchemaRef {
+        T::schema_ref()
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+}
+
+impl<T: Type> Payload for Form<T> {
+    const CONTENT_TYPE: &'static str = FORM;
+
+    fn check_content_type(content_type: &str) -> bool {
+        essence(content_type) == FORM
+    }
+
+    fn schema_ref() -> MetaSchemaRef {
+        T::schema_ref()
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+}
+
+fn essence(content_type: &str) -> String {
+    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+impl<T: ParseFromJSON + 'static> ParsePayload for Json<T> {
+    const IS_REQUIRED: bool = true;
+
+    async fn from_request(request: &Request, body: &mut RequestBody) -> poem::Result<Self> {
+        let bytes = <Vec<u8> as FromRequest>::from_request(request, body).await?;
+        Ok(Self(read_json(&bytes).map_err(Failure)?))
+    }
+}
+
+impl<T: ParseFromJSON + 'static> ParsePayload for Form<T> {
+    const IS_REQUIRED: bool = true;
+
+    async fn from_request(request: &Request, body: &mut RequestBody) -> poem::Result<Self> {
+        let bytes = <Vec<u8> as FromRequest>::from_request(request, body).await?;
+        Ok(Self(read_form(&bytes).map_err(Failure)?))
+    }
+}
+
+fn read_json<T: ParseFromJSON + 'static>(bytes: &[u8]) -> Result<T> {
+    let value: Value = serde_json::from_slice(bytes).map_err(|cause| {
+        // Position and kind alone: the text may be somebody's password.
+        let (line, column) = (cause.line(), cause.column());
+        Error::Malformed(format!("The body is not valid JSON (line {line}, column {column})").into())
+    })?;
+    read_value(value)
+}
+
+/// Names and values of the URL standard's form serialisation; a name that comes twice is refused.
+fn read_form<T: ParseFromJSON + 'static>(bytes: &[u8]) -> Result<T> {
+    let mut fields = Map::new();
+    for (name, value) in form_urlencoded::parse(bytes) {
+        if fields.insert(name.to_string(), Value::String(value.into_owned())).is_some() {
+            return Err(Error::invalid(name.into_owned(), "comes twice"));
+        }
+    }
+    read_value(Value::Object(fields))
+}
+
+fn read_value<T: ParseFromJSON + 'static>(value: Value) -> Result<T> {
+    Shape::of::<T>().check(&value)?;
+    T::parse_from_json(Some(value)).map_err(|wrong| Error::invalid("body", wrong.into_message()))
+}
+
+impl<'a, T: ParseFromJSON + 'static> ApiExtractor<'a> for Json<T> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+
+    fn request_meta() -> Option<MetaRequest> {
+        Some(MetaRequest { description: None, content: vec![media_type::<T>()], required: true })
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        _: ExtractParamOptions<Self::ParamType>,
+    ) -> poem::Result<Self> {
+        match request.content_type() {
+            Some(given) if Self::check_content_type(given) => {
+                <Self as ParsePayload>::from_request(request, body).await
+            }
+            Some(given) => Err(ContentTypeError::NotSupported { content_type: given.to_owned() }.into()),
+            None => Err(ContentTypeError::ExpectContentType.into()),
+        }
+    }
+}
+
+impl<T: Type + Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        match serde_json::to_vec(&self.0) {
+            Ok(body) => {
+                let mut response = Response::from(body);
+                response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
+                response
+            }
+            Err(cause) => {
+                tracing::error!(%cause, "an answer could not be written as JSON");
+                StatusCode::INTERNAL_SERVER_ERROR.into_response()
+            }
+        }
+    }
+}
+
+impl<T: Type> ApiResponse for Json<T> {
+    fn meta() -> MetaResponses {
+        MetaResponses { responses: vec![described(200, "Done", vec![media_type::<T>()])] }
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+}

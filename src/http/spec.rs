@@ -1,0 +1,163 @@
+//! The OpenAPI document: what the framework derives from the code, and every error each operation can give.
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value, json};
+
+use super::envelope::status;
+use crate::base::{Error, Result, Timestamp};
+
+/// What an operation can fail with beside what follows from its form, by operation id.
+pub type OperationErrors = (&'static str, &'static [&'static str]);
+
+/// Operations that no rate limit counts.
+const UNLIMITED: &[&str] = &["/health", "/docs", "/.well-known/", "/oauth2/jwks"];
+
+/// Adds to the document each operation's errors, with an example of each.
+///
+/// # Errors
+/// `Error::Internal` for a document that is not one.
+pub fn complete(document: &str, extra: &[OperationErrors]) -> Result<Value> {
+    let mut document: Value = serde_json::from_str(document).map_err(Error::internal)?;
+    let paths = document["paths"].as_object_mut().ok_or_else(|| Error::internal("a spec without paths"))?;
+    for (path, operations) in paths {
+        let operations =
+            operations.as_object_mut().ok_or_else(|| Error::internal("a path without methods"))?;
+        for (method, operation) in operations {
+            let named = extra.iter().filter(|(id, _)| operation["operationId"] == *id);
+            let mut codes: BTreeSet<&str> = named.flat_map(|(_, codes)| codes.iter().copied()).collect();
+            codes.extend(implied(path, method, operation));
+            describe(operation, &codes)?;
+        }
+    }
+    Ok(document)
+}
+
+/// The errors that follow from what an operation takes.
+fn implied(path: &str, method: &str, operation: &Value) -> BTreeSet<&'static str> {
+    let mut codes = BTreeSet::from(["INTERNAL_ERROR", "TIMEOUT"]);
+    let is_safe = matches!(method, "get" | "head");
+    if operation.get("security").is_some() {
+        codes.extend([
+            "UNAUTHORIZED",
+            "INVALID_TOKEN",
+            "TOKEN_EXPIRED",
+            "TOKEN_REVOKED",
+            "MALFORMED_REQUEST",
+        ]);
+        codes.insert("SERVICE_UNAVAILABLE");
+    }
+    if !is_safe {
+        codes.extend(["CSRF_FAILED", "PAYLOAD_TOO_LARGE", "MALFORMED_REQUEST"]);
+    }
+    if operation.get("requestBody").is_some() {
+        codes.extend(["VALIDATION_ERROR", "MALFORMED_REQUEST", "UNSUPPORTED_MEDIA_TYPE"]);
+    }
+    if operation["parameters"].as_array().is_some_and(|parameters| !parameters.is_empty()) {
+        codes.insert("VALIDATION_ERROR");
+    }
+    if !UNLIMITED.iter().any(|free| path.starts_with(free)) {
+        codes.insert("RATE_LIMITED");
+    }
+    codes
+}
+
+/// Writes the errors into an operation, by status.
+fn describe(operation: &mut Value, codes: &BTreeSet<&str>) -> Result<()> {
+    let mut by_status: BTreeMap<u16, Map<String, Value>> = BTreeMap::new();
+    for code in codes {
+        let (status, message, details) = known(code)?;
+        let example = json!({"value": {"error": {
+            "code": code,
+            "message": message,
+            "details": details,
+            "timestamp": Timestamp::from_micros(1_749_985_743_405_530).contract_form(),
+            "request_id": "req_123456789",
+        }}});
+        by_status.entry(status).or_default().insert((*code).to_owned(), example);
+    }
+    let responses = operation["responses"].as_object_mut();
+    let responses = responses.ok_or_else(|| Error::internal("an operation without responses"))?;
+    for (status, examples) in by_status {
+        let names: Vec<_> = examples.keys().cloned().collect();
+        let mut content = json!({"schema": {"$ref": "#/components/schemas/ErrorBody"}});
+        content["examples"] = Value::Object(examples);
+        let response = json!({
+            "description": names.join(", "),
+            "content": {"application/json; charset=utf-8": content},
+        });
+        // What an operation says of a status itself (the 503 of /health) stays.
+        responses.entry(status.to_string()).or_insert(response);
+    }
+    Ok(())
+}
+
+/// Status, message and details of each code.
+fn known(code: &str) -> Result<(u16, String, Value)> {
+    let none = || json!({});
+    let framework = |status: u16, message: &str| Ok((status, message.to_owned(), none()));
+    let of = |error: Error, details: Value| Ok((status(&error).as_u16(), error.to_string(), details));
+    match code {
+        "METHOD_NOT_ALLOWED" => framework(405, "This path does not take this method"),
+        "PAYLOAD_TOO_LARGE" => framework(413, "The body is too large"),
+        "UNSUPPORTED_MEDIA_TYPE" => framework(415, "This media type is not taken here"),
+        "TIMEOUT" => framework(503, "The request took too long"),
+        "VALIDATION_ERROR" => {
+            let details = json!({"field": "password", "reason": "must have 8 to 256 characters"});
+            of(Error::invalid("", ""), details)
+        }
+        "MALFORMED_REQUEST" => {
+            of(Error::Malformed("The body is not valid JSON (line 1, column 2)".into()), none())
+        }
+        "UNAUTHORIZED" => of(Error::Unauthenticated, none()),
+        "INVALID_CREDENTIALS" => of(Error::InvalidCredentials, none()),
+        "INVALID_TOKEN" => of(Error::InvalidToken, none()),
+        "TOKEN_EXPIRED" => of(Error::TokenExpired, none()),
+        "TOKEN_REVOKED" => of(Error::TokenRevoked, none()),
+        "FORBIDDEN" => of(Error::Forbidden(""), json!({"permission": "users:write"})),
+        "CSRF_FAILED" => of(Error::CsrfFailed("The CSRF token does not belong to this session"), none()),
+        "ACCOUNT_DISABLED" => of(Error::AccountDisabled, none()),
+        "NOT_FOUND" => of(Error::NotFound("session"), none()),
+        "RATE_LIMITED" => of(Error::RateLimited { retry_after_secs: 60 }, none()),
+        "SERVICE_UNAVAILABLE" => of(Error::Unavailable(String::new()), none()),
+        "INTERNAL_ERROR" => of(Error::Internal(String::new()), none()),
+        other => Err(Error::internal(format!("the spec names the unknown error {other}"))),
+    }
+}
+
+/// Which methods each path takes.
+pub struct AllowTable(Vec<(Vec<String>, String)>);
+
+impl AllowTable {
+    /// From the document's paths, and those of the document itself.
+    #[must_use]
+    pub fn new(document: &Value) -> Self {
+        let mut table: Vec<_> = [("/openapi.json", "GET, HEAD"), ("/docs", "GET, HEAD")]
+            .map(|(path, methods)| (split(path), methods.to_owned()))
+            .into();
+        for (path, operations) in document["paths"].as_object().into_iter().flatten() {
+            let operations = operations.as_object().into_iter().flatten();
+            let mut methods: Vec<_> = operations.map(|(method, _)| method.to_uppercase()).collect();
+            if methods.iter().any(|method| method == "GET") {
+                methods.push("HEAD".to_owned());
+            }
+            methods.push("OPTIONS".to_owned());
+            table.push((split(path), methods.join(", ")));
+        }
+        Self(table)
+    }
+
+    /// The methods of a path, as `Allow` lists them.
+    #[must_use]
+    pub fn methods(&self, path: &str) -> &str {
+        let path = split(path);
+        let matches = |template: &[String]| {
+            let same = |(part, given): (&String, &String)| part.starts_with('{') || part == given;
+            template.len() == path.len() && template.iter().zip(&path).all(same)
+        };
+        self.0.iter().find(|(template, _)| matches(template)).map_or("GET, HEAD", |(_, methods)| methods)
+    }
+}
+
+fn split(path: &str) -> Vec<String> {
+    path.split('/').map(str::to_owned).collect()
+}

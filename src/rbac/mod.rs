@@ -1,0 +1,4 @@
+//! Who may do what.
+pub mod model;
+
+pub use model::Actor;

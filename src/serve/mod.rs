@@ -1,0 +1,118 @@
+//! A running server: listener, administration socket, what has to be done now and then, and an end in bounded time.
+mod connections;
+mod data_dir;
+mod listener;
+mod logging;
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::admin::socket;
+use crate::app::App;
+use crate::base::{Env, Error, PageRequest, Result};
+use crate::config::Config;
+use crate::store::{Options, Store};
+
+pub use data_dir::prepare as prepare_data_dir;
+pub use listener::serve as serve_listener;
+pub use logging::start as start_logging;
+
+/// How often what is over is swept.
+const TEND_EVERY: Duration = Duration::from_secs(60);
+const BYTES_PER_MIB: usize = 1024 * 1024;
+
+/// Opens the store of a data directory as the configuration says.
+///
+/// # Errors
+/// `Error::Unavailable` when the directory or the store cannot be used.
+pub fn open_store(config: &Config) -> Result<Store> {
+    prepare_data_dir(&config.data_dir)?;
+    let options = Options::in_directory(&config.data_dir);
+    let cache_bytes = config.store.cache_mib.saturating_mul(BYTES_PER_MIB);
+    Store::open(&config.data_dir, Options { cache_bytes, ..options })
+}
+
+/// Serves until SIGTERM or SIGINT, then finishes what runs and closes the store.
+///
+/// # Errors
+/// `Error::Unavailable` when the address, the data directory, the store or the keys cannot be used.
+pub async fn run(config: Config, store: Store) -> Result<()> {
+    raise_file_limit();
+    let address = config.listen;
+    let bound = TcpListener::bind(address).await;
+    let tcp = bound.map_err(|cause| Error::unavailable(format!("cannot listen on {address}: {cause}")))?;
+    let address = tcp.local_addr().map_err(Error::unavailable)?;
+    // With port 0 the public URL follows the port that the system chose.
+    let config = Config { listen: address, ..config };
+    let admin_socket = socket::listen(&config.data_dir)?;
+    let app = App::open(config, Env::system(), store).await?;
+    let (stop, stopped) = watch::channel(false);
+    let endpoint = Arc::new(app.endpoint(|route| route)?);
+    let limits = app.config.http.clone();
+    let served = tokio::spawn(listener::serve(tcp, endpoint, limits, stopped));
+    let admin = tokio::spawn(socket::serve(admin_socket, app.admin()));
+    let tending = tokio::spawn(tend(app.clone()));
+    announce(&app, address).await;
+    wait_for_signal().await?;
+    tracing::info!("stopping");
+    // Nobody listens any more when the listener has already ended.
+    let _ = stop.send(true);
+    if let Err(error) = served.await {
+        tracing::error!(%error, "the listener panicked");
+    }
+    admin.abort();
+    tending.abort();
+    let store = app.store.clone();
+    tokio::task::spawn_blocking(move || store.close()).await.map_err(Error::internal)?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn tend(app: App) {
+    let mut timer = tokio::time::interval(TEND_EVERY);
+    timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        timer.tick().await;
+        app.tend().await;
+    }
+}
+
+/// Says where the server is, and how to begin when nobody has an account yet.
+async fn announce(app: &App, address: SocketAddr) {
+    let url = app.config.public_url();
+    tracing::info!(%address, %url, version = env!("CARGO_PKG_VERSION"), "listening");
+    let mut text =
+        format!("auth-service {} listens on {address}; docs: {url}/docs\n", env!("CARGO_PKG_VERSION"));
+    let first = app.accounts.list(PageRequest { after: None, limit: 1 }).await;
+    if first.is_ok_and(|page| page.items.is_empty()) {
+        text.push_str("Make the first administrator, in another terminal:\n");
+        text.push_str("  auth-service user create --username admin --email you@example.org --superuser\n");
+    }
+    // A closed standard output must not stop the server.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+async fn wait_for_signal() -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(Error::internal)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::internal)?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+/// Every connection is a file descriptor; the soft limit is often 1024 where the hard one is far above.
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(cause) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        tracing::debug!(%cause, "the limit of open files stays as it is");
+    }
+}

@@ -1,0 +1,256 @@
+//! The session endpoints: wire types in, a service call, wire types out.
+use std::sync::Arc;
+
+use poem::Request;
+use poem::http::HeaderValue;
+use poem_openapi::param::{Path, Query};
+use poem_openapi::types::Example;
+use poem_openapi::{ApiRequest, Object, OpenApi};
+use serde::Serialize;
+
+use super::model::{Origin, Session};
+use super::service::{Granted, Sessions};
+use crate::base::{Error, Id, Page, PageRequest, Result, Secret};
+use crate::http::{Caller, Cookies, Done, Failure, Form, Json, RequestInfo, WithCookies, csrf, spec};
+
+/// Login, refresh, logout and sessions.
+pub struct SessionApi {
+    pub sessions: Sessions,
+    pub cookies: Arc<Cookies>,
+}
+
+/// The errors that the form of these operations does not tell.
+pub const ERRORS: &[spec::OperationErrors] = &[
+    ("log_in", &["INVALID_CREDENTIALS", "ACCOUNT_DISABLED", "SERVICE_UNAVAILABLE"]),
+    ("log_in_alias", &["INVALID_CREDENTIALS", "ACCOUNT_DISABLED", "SERVICE_UNAVAILABLE"]),
+    (
+        "refresh_token",
+        &["UNAUTHORIZED", "INVALID_TOKEN", "TOKEN_EXPIRED", "TOKEN_REVOKED", "SERVICE_UNAVAILABLE"],
+    ),
+    ("revoke_session", &["NOT_FOUND"]),
+];
+
+#[derive(Object)]
+#[oai(example)]
+struct LoginBody {
+    /// The user name, or the e-mail address.
+    username: String,
+    password: String,
+}
+
+#[derive(ApiRequest)]
+enum LoginRequest {
+    Json(Json<LoginBody>),
+    Form(Form<LoginBody>),
+}
+
+#[derive(Object, Serialize)]
+#[oai(example)]
+struct TokenView {
+    access_token: String,
+    token_type: String,
+    /// Always null: the refresh token is in an HttpOnly cookie.
+    refresh_token: Option<String>,
+}
+
+#[derive(Object, Serialize)]
+#[oai(example)]
+struct MessageView {
+    message: String,
+}
+
+#[derive(Object, Serialize)]
+#[oai(example)]
+struct SessionView {
+    id: String,
+    /// Whether this request belongs to it.
+    current: bool,
+    created_at: String,
+    /// When it was last refreshed.
+    refreshed_at: String,
+    expires_at: String,
+    /// Where its login came from.
+    address: String,
+    user_agent: String,
+}
+
+#[derive(Object, Serialize)]
+#[oai(example)]
+struct SessionList {
+    items: Vec<SessionView>,
+    next_cursor: Option<String>,
+}
+
+#[derive(Object, Serialize)]
+#[oai(example)]
+struct EndedView {
+    /// How many sessions were ended.
+    ended: usize,
+}
+
+#[OpenApi]
+impl SessionApi {
+    /// Log in and receive tokens
+    ///
+    /// Sets the cookies `access_token_cookie`, `refresh_token_cookie` and `csrf_access_token`.
+    #[oai(path = "/auth/token", method = "post", operation_id = "log_in")]
+    async fn log_in(
+        &self,
+        request: &Request,
+        body: LoginRequest,
+    ) -> Result<WithCookies<Json<TokenView>>, Failure> {
+        let (LoginRequest::Json(Json(body)) | LoginRequest::Form(Form(body))) = body;
+        let LoginBody { username, password } = body;
+        let granted = self.sessions.log_in(&username, Secret::new(password), origin(request)?).await?;
+        Ok(self.answer(&granted)?)
+    }
+
+    /// Log in and receive tokens (the same as POST /auth/token)
+    #[oai(path = "/auth/login", method = "post", operation_id = "log_in_alias")]
+    async fn log_in_alias(
+        &self,
+        request: &Request,
+        body: LoginRequest,
+    ) -> Result<WithCookies<Json<TokenView>>, Failure> {
+        self.log_in(request, body).await
+    }
+
+    /// Exchange the refresh token in the cookie for new tokens
+    ///
+    /// Needs the header `X-CSRF-Token`. The same token presented again within 30 seconds gets the same answer;
+    /// later it ends the session.
+    #[oai(path = "/auth/token/refresh", method = "post", operation_id = "refresh_token")]
+    async fn refresh(&self, request: &Request) -> Result<WithCookies<Json<TokenView>>, Failure> {
+        let text = self.cookies.refresh(request.headers())?.ok_or(Error::Unauthenticated)?;
+        let presented = self.sessions.parse_refresh_token(text)?;
+        let expected = self.sessions.csrf_token(Id::from_bytes(presented.session()));
+        csrf::check_token(request.headers(), &expected)?;
+        let granted = self.sessions.refresh(&presented).await?;
+        Ok(self.answer(&granted)?)
+    }
+
+    /// Log out: the session and all its tokens end
+    #[oai(path = "/auth/logout", method = "post", operation_id = "log_out")]
+    async fn log_out(&self, caller: Caller) -> Result<WithCookies<Json<MessageView>>, Failure> {
+        self.sessions.log_out(&caller.0).await?;
+        let message = MessageView { message: "Logout successful".to_owned() };
+        Ok(WithCookies(Json(message), self.cookies.cleared()?))
+    }
+
+    /// List my sessions, the oldest first
+    #[oai(path = "/auth/sessions", method = "get", operation_id = "list_sessions")]
+    async fn list(
+        &self,
+        caller: Caller,
+        /// 1 to 200
+        limit: Query<Option<i64>>,
+        /// `next_cursor` of the page before
+        cursor: Query<Option<String>>,
+    ) -> Result<Json<SessionList>, Failure> {
+        let request = PageRequest::parse(limit.0, cursor.0.as_deref())?;
+        let page = self.sessions.list(caller.0.user.id, request).await?;
+        Ok(Json(SessionList::of(page, caller.0.token.session)))
+    }
+
+    /// End one of my sessions
+    #[oai(path = "/auth/sessions/:id", method = "delete", operation_id = "revoke_session")]
+    async fn revoke(&self, caller: Caller, id: Path<String>) -> Result<Done, Failure> {
+        self.sessions.revoke(caller.0.user.id, id.0.parse()?).await?;
+        Ok(Done)
+    }
+
+    /// End all my sessions but this one
+    #[oai(path = "/auth/sessions", method = "delete", operation_id = "revoke_other_sessions")]
+    async fn revoke_others(&self, caller: Caller) -> Result<Json<EndedView>, Failure> {
+        let ended = self.sessions.revoke_all(caller.0.user.id, Some(caller.0.token.session)).await?;
+        Ok(Json(EndedView { ended }))
+    }
+}
+
+impl SessionApi {
+    fn answer(&self, granted: &Granted) -> Result<WithCookies<Json<TokenView>>> {
+        let access = (granted.access_token.expose(), granted.access_lifetime);
+        let refresh = (granted.refresh_token.expose(), granted.refresh_lifetime);
+        let cookies: Vec<HeaderValue> = self.cookies.of_session(access, refresh, &granted.csrf_token)?;
+        Ok(WithCookies(Json(TokenView::of(granted)), cookies))
+    }
+}
+
+/// Where a login comes from.
+fn origin(request: &Request) -> Result<Origin> {
+    let address = RequestInfo::of(request)?.address.to_string();
+    Ok(Origin { address, user_agent: RequestInfo::user_agent(request.headers()) })
+}
+
+impl TokenView {
+    fn of(granted: &Granted) -> Self {
+        let access_token = granted.access_token.expose().to_owned();
+        Self { access_token, token_type: "bearer".to_owned(), refresh_token: None }
+    }
+}
+
+impl SessionView {
+    fn of(session: Session, current: Id<Session>) -> Self {
+        Self {
+            id: session.id.to_string(),
+            current: session.id == current,
+            created_at: session.created_at.rfc3339(),
+            refreshed_at: session.refreshed_at.rfc3339(),
+            expires_at: session.expires_at.rfc3339(),
+            address: session.origin.address,
+            user_agent: session.origin.user_agent,
+        }
+    }
+}
+
+impl SessionList {
+    fn of(page: Page<Session>, current: Id<Session>) -> Self {
+        let items = page.items.into_iter().map(|session| SessionView::of(session, current)).collect();
+        Self { items, next_cursor: page.next_cursor }
+    }
+}
+
+impl Example for LoginBody {
+    fn example() -> Self {
+        Self { username: "testuser".into(), password: "correct horse battery".into() }
+    }
+}
+
+impl Example for TokenView {
+    fn example() -> Self {
+        let access_token = "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFUzI1NiJ9...".into();
+        Self { access_token, token_type: "bearer".into(), refresh_token: None }
+    }
+}
+
+impl Example for MessageView {
+    fn example() -> Self {
+        Self { message: "Logout successful".into() }
+    }
+}
+
+impl Example for SessionView {
+    fn example() -> Self {
+        Self {
+            id: "0197731f8b2d4c6e9a0b1c2d3e4f5061".into(),
+            current: true,
+            created_at: "2025-06-15T11:09:03Z".into(),
+            refreshed_at: "2025-06-15T11:20:00Z".into(),
+            expires_at: "2025-07-15T11:20:00Z".into(),
+            address: "203.0.113.7".into(),
+            user_agent: "Mozilla/5.0".into(),
+        }
+    }
+}
+
+impl Example for SessionList {
+    fn example() -> Self {
+        Self { items: vec![SessionView::example()], next_cursor: None }
+    }
+}
+
+impl Example for EndedView {
+    fn example() -> Self {
+        Self { ended: 2 }
+    }
+}

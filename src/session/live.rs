@@ -1,0 +1,100 @@
+//! Who a token stands for, from memory: what every request asks.
+//!
+//! The signature of a token is checked once; what it said is kept under the token's hash. Whether its session
+//! still lives, and what its user is by now, is kept under the session, forgotten in every change of either, and
+//! never older than the last commit that a client has heard of.
+use std::sync::Arc;
+
+use aws_lc_rs::digest;
+use moka::sync;
+
+use super::model::{AccessToken, Session};
+use super::table;
+use crate::account::{self, User};
+use crate::base::{Error, Id, Result, Timestamp};
+use crate::crypto::jwt;
+use crate::keys::Keys;
+use crate::rbac::Actor;
+use crate::store::{Cache, Store, WriteTx};
+
+const TOKENS_KEPT: u64 = 20_000;
+const SESSIONS_KEPT: u64 = 20_000;
+
+/// A session that goes on, with its user.
+struct Live {
+    user: Arc<User>,
+    expires_at: Timestamp,
+    revoked_tokens: Vec<String>,
+}
+
+/// The live sessions, and the tokens that were verified.
+#[derive(Clone)]
+pub struct LiveSessions {
+    store: Store,
+    keys: Keys,
+    tokens: sync::Cache<[u8; 32], Arc<AccessToken>>,
+    sessions: Cache<Id<Session>, Option<Arc<Live>>>,
+}
+
+impl LiveSessions {
+    #[must_use]
+    pub fn new(store: Store, keys: Keys) -> Self {
+        let (tokens, sessions) = (sync::Cache::new(TOKENS_KEPT), Cache::new(SESSIONS_KEPT));
+        Self { store, keys, tokens, sessions }
+    }
+
+    /// Who an access token stands for `now`.
+    ///
+    /// # Errors
+    /// `Error::InvalidToken`, `Error::TokenExpired`, `Error::TokenRevoked`; `Error::Unavailable` when the store
+    /// does not serve.
+    pub fn resolve(&self, token: &str, now: Timestamp) -> Result<Actor> {
+        let token = self.verified(token)?;
+        jwt::check_times(token.expires_at, now)?;
+        let live = self.sessions.get(&self.store, token.session, |tx| load(tx, token.session))?;
+        let live = live.filter(|live| !live.revoked_tokens.contains(&token.id)).ok_or(Error::TokenRevoked)?;
+        if now >= live.expires_at {
+            return Err(Error::TokenExpired);
+        }
+        Ok(Actor { user: Arc::clone(&live.user), token })
+    }
+
+    /// Call in every change of a session, or of its user.
+    pub fn forget(&self, tx: &mut WriteTx, session: Id<Session>) {
+        self.sessions.forget(tx, session);
+    }
+
+    /// Call in every change of a user.
+    ///
+    /// # Errors
+    /// `Error::Unavailable` when the store does not serve.
+    pub fn forget_user(&self, tx: &mut WriteTx, user: u64) -> Result<()> {
+        for session in table::ids_of_user(tx, user)? {
+            self.forget(tx, session);
+        }
+        Ok(())
+    }
+
+    fn verified(&self, text: &str) -> Result<Arc<AccessToken>> {
+        let mut hash = [0; 32];
+        hash.copy_from_slice(digest::digest(&digest::SHA256, text.as_bytes()).as_ref());
+        if let Some(known) = self.tokens.get(&hash) {
+            return Ok(known);
+        }
+        let claims = self.keys.verify(text)?;
+        let session = claims.sid.parse().map_err(|_| Error::InvalidToken)?;
+        let (id, user, expires_at) = (claims.jti, claims.user_id, claims.exp);
+        let token = Arc::new(AccessToken { id, session, user, expires_at });
+        self.tokens.insert(hash, Arc::clone(&token));
+        Ok(token)
+    }
+}
+
+/// A session and its user from one snapshot; `None` when either is gone or may not go on.
+fn load(tx: &crate::store::ReadTx, id: Id<Session>) -> Result<Option<Arc<Live>>> {
+    let Some(session) = table::by_id(tx, id)? else { return Ok(None) };
+    let user = account::table::by_id(tx, session.user)?.filter(|user| user.is_active);
+    let Some(user) = user else { return Ok(None) };
+    let revoked_tokens = table::revoked_tokens(tx, id)?;
+    Ok(Some(Arc::new(Live { user: Arc::new(user), expires_at: session.expires_at, revoked_tokens })))
+}

@@ -1,0 +1,176 @@
+//! What a session is and what may become of it. Pure: no store, no HTTP, no clock.
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::{Id, Timestamp};
+
+/// How many refreshes back an answer can be given again.
+pub const REPLAY_SLOTS: u32 = 4;
+
+/// A login and what came of it, until it ends.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    pub id: Id<Session>,
+    pub user: u64,
+    pub created_at: Timestamp,
+    /// When the user proved who it is.
+    pub auth_time: Timestamp,
+    /// How, in the words of RFC 8176.
+    pub amr: Vec<String>,
+    /// When it was last refreshed (or made).
+    pub refreshed_at: Timestamp,
+    pub expires_at: Timestamp,
+    pub origin: Origin,
+    /// How often it was refreshed: the generation of the refresh token that is good.
+    pub generation: u32,
+    /// The hash of that token.
+    pub refresh_hash: [u8; 32],
+}
+
+/// Where a login came from.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    pub address: String,
+    pub user_agent: String,
+}
+
+/// Everything but the hash.
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("id", &self.id)
+            .field("user", &self.user)
+            .field("generation", &self.generation)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An exchange of one refresh token for the next, kept so that its answer can be given again.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exchange {
+    /// The generation of the token that was given up, and its hash.
+    pub generation: u32,
+    pub hash: [u8; 32],
+    pub at: Timestamp,
+    /// The answer, sealed under a key that only the token given up yields.
+    pub sealed: Vec<u8>,
+}
+
+/// What a verified access token says, apart from who its user is by now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessToken {
+    pub id: String,
+    pub session: Id<Session>,
+    pub user: u64,
+    /// Seconds since the epoch.
+    pub expires_at: i64,
+}
+
+/// What a presented refresh token is worth.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Judgement {
+    /// It is the good one.
+    Current,
+    /// It was given up a moment ago: its owner gets the same answer again.
+    Again { sealed: Vec<u8> },
+    /// It was given up long ago: someone has a copy.
+    Stolen,
+    /// It is good for nothing, and proves nothing.
+    Worthless,
+}
+
+impl Session {
+    #[must_use]
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        now >= self.expires_at
+    }
+
+    /// Judges a refresh token that this server has made for this session. `exchange` is what the slot of its
+    /// generation holds.
+    #[must_use]
+    pub fn judge(
+        &self,
+        (generation, hash): (u32, &[u8; 32]),
+        exchange: Option<Exchange>,
+        now: Timestamp,
+        window_secs: i64,
+    ) -> Judgement {
+        if generation >= self.generation {
+            // Another hash of the same generation was prepared by a request that lost a race; it never left.
+            let good =
+                generation == self.generation && crate::base::constant_time_eq(hash, &self.refresh_hash);
+            return if good { Judgement::Current } else { Judgement::Worthless };
+        }
+        let Some(exchange) = exchange else { return Judgement::Stolen };
+        let recent = now.secs_since(exchange.at) <= window_secs;
+        let same = exchange.generation == generation && crate::base::constant_time_eq(hash, &exchange.hash);
+        match (recent, same) {
+            (true, true) => Judgement::Again { sealed: exchange.sealed },
+            // Its slot was used again within the window: nobody can say how old it is.
+            (true, false) => Judgement::Worthless,
+            (false, _) => Judgement::Stolen,
+        }
+    }
+
+    /// The session after a refresh.
+    #[must_use]
+    pub fn refreshed(mut self, refresh_hash: [u8; 32], now: Timestamp, expires_at: Timestamp) -> Self {
+        self.generation += 1;
+        self.refresh_hash = refresh_hash;
+        self.refreshed_at = now;
+        self.expires_at = expires_at;
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_secs(1000);
+
+    fn session(generation: u32) -> Session {
+        Session {
+            id: Id::from_bytes([1; 16]),
+            user: 1,
+            created_at: NOW,
+            auth_time: NOW,
+            amr: vec!["pwd".into()],
+            refreshed_at: NOW,
+            expires_at: NOW.plus_secs(100),
+            origin: Origin::default(),
+            generation,
+            refresh_hash: [generation as u8; 32],
+        }
+    }
+
+    fn exchange(generation: u32, age: i64) -> Option<Exchange> {
+        let hash = [generation as u8; 32];
+        Some(Exchange { generation, hash, at: NOW.plus_secs(-age), sealed: vec![generation as u8] })
+    }
+
+    fn judge(current: u32, presented: u32, exchange: Option<Exchange>) -> Judgement {
+        session(current).judge((presented, &[presented as u8; 32]), exchange, NOW, 30)
+    }
+
+    #[test]
+    fn the_good_token_is_current_and_a_future_one_is_worthless() {
+        assert_eq!(judge(5, 5, None), Judgement::Current);
+        assert_eq!(judge(5, 6, None), Judgement::Worthless);
+        assert_eq!(session(5).judge((5, &[9; 32]), None, NOW, 30), Judgement::Worthless);
+    }
+
+    #[test]
+    fn an_old_token_is_answered_again_for_a_while_and_then_is_stolen() {
+        assert_eq!(judge(5, 4, exchange(4, 30)), Judgement::Again { sealed: vec![4] });
+        assert_eq!(judge(5, 4, exchange(4, 31)), Judgement::Stolen);
+        assert_eq!(judge(5, 2, None), Judgement::Stolen);
+    }
+
+    #[test]
+    fn a_token_whose_slot_was_used_again_proves_theft_only_when_it_is_old() {
+        assert_eq!(judge(9, 1, exchange(5, 10)), Judgement::Worthless);
+        assert_eq!(judge(9, 1, exchange(5, 40)), Judgement::Stolen);
+    }
+}

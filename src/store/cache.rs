@@ -1,0 +1,62 @@
+//! Decoded values kept near, never older than the last change its caller has heard of.
+//!
+//! Every entry carries the commit at which it was true. Without it, a reader that began before a commit could
+//! put the old value back after that commit's invalidation, and a revoked session would live on.
+use std::hash::Hash;
+
+use moka::ops::compute::Op;
+use moka::sync;
+
+use super::{ReadTx, Store, WriteTx};
+use crate::base::Result;
+
+/// The commit at which a key was looked at, and its value (`None`: changed since, load it again).
+type Known<V> = (u64, Option<V>);
+
+/// Values of `V` by `K`, loaded from the store on a miss.
+pub struct Cache<K, V>(sync::Cache<K, Known<V>>);
+
+impl<K, V> Clone for Cache<K, V> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<K, V> Cache<K, V>
+where
+    K: Hash + Eq + Copy + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    /// A cache of at most about `capacity` entries.
+    #[must_use]
+    pub fn new(capacity: u64) -> Self {
+        Self(sync::Cache::new(capacity))
+    }
+
+    /// The value of `key`, from memory or by `load`.
+    ///
+    /// # Errors
+    /// Whatever `load` returns.
+    pub fn get(&self, store: &Store, key: K, load: impl FnOnce(&ReadTx) -> Result<V>) -> Result<V> {
+        if let Some((_, Some(value))) = self.0.get(&key) {
+            return Ok(value);
+        }
+        let (commit, value) = store.get(|tx| Ok((tx.commit(), load(tx)?)))?;
+        self.learn(key, commit, Some(value.clone()));
+        Ok(value)
+    }
+
+    /// Call in every change of what `key` stands for.
+    pub fn forget(&self, tx: &mut WriteTx, key: K) {
+        let cache = self.clone();
+        tx.when_settled(move |commit| cache.learn(key, commit, None));
+    }
+
+    /// Newer knowledge wins, in whatever order it arrives.
+    fn learn(&self, key: K, commit: u64, value: Option<V>) {
+        self.0.entry(key).and_compute_with(|old| match old {
+            Some(old) if old.value().0 > commit => Op::Nop,
+            _ => Op::Put((commit, value)),
+        });
+    }
+}

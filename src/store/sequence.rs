@@ -1,0 +1,15 @@
+//! Numbers that are given out once, in order, and never again.
+use super::{Map, WriteTx};
+use crate::base::Result;
+
+pub(super) const LAST_IDS: Map<u64> = Map::new("store.sequence");
+
+/// The next number of a sequence, from 1. Claimed by the change itself: a change that fails claims none.
+///
+/// # Errors
+/// `Error::Unavailable` when the disk does not serve.
+pub fn next_id(tx: &mut WriteTx, sequence: &'static str) -> Result<u64> {
+    let next = LAST_IDS.get(tx, sequence.as_bytes())?.unwrap_or(0) + 1;
+    LAST_IDS.put(tx, sequence.as_bytes(), &next)?;
+    Ok(next)
+}
