@@ -101,7 +101,7 @@ mod tests {
     fn a_quota_is_used_up_and_comes_back_after_an_hour() {
         let limiter = RateLimiter::new(2, 10).unwrap();
         let (ann, bob) = (Client::User(1), Client::User(2));
-        let at = |secs| Timestamp::from_secs(1_700_000_000 + secs);
+        let at = |secs: i64| Timestamp::from_secs(1_700_000_000 + secs);
         let left = |client, secs| limiter.count(client, at(secs)).map(|left| left.unwrap().remaining);
         assert_eq!(left(ann, 0), Ok(1));
         assert_eq!(left(ann, 10), Ok(0));

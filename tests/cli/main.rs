@@ -1,0 +1,11 @@
+//! The real binary: its commands, its exit codes, its end.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may stop on the spot")]
+mod commands;
+mod damage;
+mod end;
+mod keys;
+mod refusals;
+mod secrets;
+mod settings;
+mod start;
+mod support;
