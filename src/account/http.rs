@@ -140,10 +140,10 @@ impl TryFrom<ProfileBody> for ProfileChange {
     type Error = Error;
 
     fn try_from(body: ProfileBody) -> Result<Self> {
-        let name = |field, text| match text {
+        let name = |field, text: MaybeUndefined<String>| match text {
             MaybeUndefined::Undefined => Ok(None),
             MaybeUndefined::Null => Ok(Some(None)),
-            MaybeUndefined::Value(text) => DisplayName::parse(field, &String::as_str(&text)).map(Some),
+            MaybeUndefined::Value(text) => DisplayName::parse(field, &text).map(Some),
         };
         Ok(Self {
             first_name: name("first_name", body.first_name)?,

@@ -68,7 +68,7 @@ enum Signer {
     Ecdsa(EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),
     Rsa(RsaKeyPair),
-    Hmac(hmac::Key),
+    Hmac(Box<hmac::Key>),
 }
 
 /// A private key (or shared secret) ready to sign, and what verifies its signatures.
@@ -191,7 +191,7 @@ fn parse_signer(algorithm: Algorithm, private: &[u8]) -> Result<Signer> {
             .map_err(Error::internal),
         Algorithm::EdDsa => Ed25519KeyPair::from_pkcs8(private).map(Signer::Ed25519).map_err(Error::internal),
         Algorithm::Rs256 => RsaKeyPair::from_pkcs8(private).map(Signer::Rsa).map_err(Error::internal),
-        Algorithm::Hs256 => Ok(Signer::Hmac(hmac::Key::new(hmac::HMAC_SHA256, private))),
+        Algorithm::Hs256 => Ok(Signer::Hmac(Box::new(hmac::Key::new(hmac::HMAC_SHA256, private)))),
     }
 }
 

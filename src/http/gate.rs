@@ -174,7 +174,7 @@ impl<E: Endpoint> Gate<E> {
 
     /// Finds out who it is and whether it may ask at all.
     fn admit(&self, mut request: Request) -> Result<(Request, Option<Allowance>)> {
-        let peer = request.remote_addr().as_socket_addr().map(|address| address.ip());
+        let peer = request.remote_addr().as_socket_addr().map(std::net::SocketAddr::ip);
         let peer = peer.ok_or_else(|| Error::internal("a request from no address"))?;
         let address = client_address(peer, request.headers(), &self.trusted_proxies);
         let presented = caller::identify(self.authenticator.as_ref(), &self.cookies, request.headers());

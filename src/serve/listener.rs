@@ -124,9 +124,10 @@ impl<E: Endpoint<Output = Response> + 'static> Server<E> {
     /// Returns when a connection has been without a request for too long: silent, or slow to send a head.
     async fn watch(&self, connection: &Connection) {
         loop {
-            let limit = match connection.has_served() {
-                false => self.limits.header_timeout_secs,
-                true => self.limits.idle_timeout_secs,
+            let limit = if connection.has_served() {
+                self.limits.idle_timeout_secs
+            } else {
+                self.limits.header_timeout_secs
             };
             let limit = limit.saturating_mul(1000);
             let idle = if connection.is_busy() { 0 } else { connection.idle_millis() };

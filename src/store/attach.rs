@@ -50,10 +50,10 @@ impl Attachment {
     }
 
     fn check(&self) -> io::Result<()> {
-        match self.0.retired.load(Ordering::SeqCst) {
-            true => Err(io::Error::other("this view of the store was given up")),
-            false => Ok(()),
+        if self.0.retired.load(Ordering::SeqCst) {
+            return Err(io::Error::other("this view of the store was given up"));
         }
+        Ok(())
     }
 }
 
@@ -121,7 +121,7 @@ impl Overlay {
             let take = (BLOCK as usize - within).min(data.len() - written);
             if !self.blocks.contains_key(&start) {
                 let mut block = vec![0; BLOCK as usize].into_boxed_slice();
-                self.fetch(disk, start, &mut block)?;
+                fetch(disk, start, &mut block)?;
                 self.blocks.insert(start, block);
             }
             if let Some(block) = self.blocks.get_mut(&start) {
@@ -138,7 +138,7 @@ impl Overlay {
         if end > self.len {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        self.fetch(disk, offset, out)?;
+        fetch(disk, offset, out)?;
         for (start, block) in self.blocks.range(offset.saturating_sub(BLOCK - 1)..end) {
             let (from, to) = (offset.max(*start), end.min(start + BLOCK));
             if from < to {
@@ -148,11 +148,11 @@ impl Overlay {
         }
         Ok(())
     }
+}
 
-    /// What the disk has, with zeros past its end.
-    fn fetch(&self, disk: &dyn Disk, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let there = disk.len()?.saturating_sub(offset).min(out.len() as u64) as usize;
-        out[there..].fill(0);
-        if there > 0 { disk.read(offset, &mut out[..there]) } else { Ok(()) }
-    }
+/// What the disk has, with zeros past its end.
+fn fetch(disk: &dyn Disk, offset: u64, out: &mut [u8]) -> io::Result<()> {
+    let there = disk.len()?.saturating_sub(offset).min(out.len() as u64) as usize;
+    out[there..].fill(0);
+    if there > 0 { disk.read(offset, &mut out[..there]) } else { Ok(()) }
 }

@@ -8,6 +8,7 @@ use std::path::Path;
 use crate::base::{Error, Result};
 
 /// A random-access disk of bytes.
+#[expect(clippy::missing_errors_doc, reason = "each gives the error of the system, whatever it is")]
 pub trait Disk: Debug + Send + Sync + 'static {
     /// Bytes it has.
     fn len(&self) -> io::Result<u64>;

@@ -61,7 +61,7 @@ impl Engine {
         let found = schema::version(&self.snapshot()?)?;
         let schema = options.schema;
         match schema.plan(found)? {
-            Plan::Nothing => self.change(|tx| beat(tx)),
+            Plan::Nothing => self.change(beat),
             Plan::Create => self.change(|tx| schema.stamp(tx)),
             Plan::Migrate { from } => {
                 self.back_up(options, from)?;
@@ -165,7 +165,7 @@ impl Engine {
         }
         let disk = self.disk()?;
         let opened = open_writable(&disk, self.cache_bytes)?;
-        let proven = commit_alone(&opened, |tx| beat(tx));
+        let proven = commit_alone(&opened, beat);
         if let Err(error) = proven {
             give_up(Some(opened));
             return Err(error);
@@ -180,7 +180,7 @@ impl Engine {
 
     /// A commit of next to nothing, so that an idle server notices a dead disk.
     pub fn heartbeat(&self) -> Result<()> {
-        self.change(|tx| beat(tx))
+        self.change(beat)
     }
 
     fn change(&self, change: impl FnOnce(&mut WriteTx) -> Result<()>) -> Result<()> {
