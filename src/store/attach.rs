@@ -3,6 +3,7 @@
 //! redb gives a database up for good after one failed operation. The engine then opens another one on the same
 //! disk, so each attachment can be retired: an old database that is still referenced can touch nothing more.
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -119,14 +120,15 @@ impl Overlay {
             let at = offset + written as u64;
             let (start, within) = (at - at % BLOCK, (at % BLOCK) as usize);
             let take = (BLOCK as usize - within).min(data.len() - written);
-            if !self.blocks.contains_key(&start) {
-                let mut block = vec![0; BLOCK as usize].into_boxed_slice();
-                fetch(disk, start, &mut block)?;
-                self.blocks.insert(start, block);
-            }
-            if let Some(block) = self.blocks.get_mut(&start) {
-                block[within..within + take].copy_from_slice(&data[written..written + take]);
-            }
+            let block = match self.blocks.entry(start) {
+                Entry::Occupied(block) => block.into_mut(),
+                Entry::Vacant(place) => {
+                    let mut block = vec![0; BLOCK as usize].into_boxed_slice();
+                    fetch(disk, start, &mut block)?;
+                    place.insert(block)
+                }
+            };
+            block[within..within + take].copy_from_slice(&data[written..written + take]);
             written += take;
         }
         self.len = self.len.max(offset + data.len() as u64);
