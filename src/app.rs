@@ -3,7 +3,8 @@ use std::sync::Arc;
 
 use poem::endpoint::make_sync;
 use poem::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use poem::{Endpoint, Response, Route};
+use poem::endpoint::BoxEndpoint;
+use poem::{Endpoint, IntoEndpoint, IntoResponse, Request, Response, Route};
 use poem_openapi::OpenApiService;
 
 use crate::account::http::AccountApi;
@@ -97,11 +98,12 @@ impl App {
         });
         let viewer = self.clone();
         let docs = docs::routes(move || viewer.api().swagger_ui_html());
-        let routes = Route::new().at("/openapi.json", spec).nest("/docs", docs).nest("/", self.api());
+        let beside = extra(Route::new().at("/openapi.json", spec).nest("/docs", docs));
+        let routes = Routes { areas: areas(&document), api: self.api().into_endpoint(), beside };
         let limits = &self.config.rate_limit;
         let limiter = Arc::new(RateLimiter::new(limits.requests_per_hour, limits.max_clients)?);
         let authenticator = Arc::new(self.clone());
-        Ok(Gate::new(extra(routes), &self.config, &self.env, authenticator, limiter, allow))
+        Ok(Gate::new(routes, &self.config, &self.env, authenticator, limiter, allow))
     }
 
     /// The OpenAPI document.
@@ -158,6 +160,40 @@ impl App {
             .description("Accounts, sessions and tokens.")
             .server(base)
     }
+}
+
+/// The API, and what else is served: the document, its viewer, a test's own routes.
+struct Routes {
+    /// What the paths of the API begin with.
+    areas: Vec<String>,
+    api: BoxEndpoint<'static>,
+    beside: Route,
+}
+
+impl Endpoint for Routes {
+    type Output = Response;
+
+    /// One router, not one within another: every request would pay for both.
+    async fn call(&self, request: Request) -> poem::Result<Response> {
+        let area = first_segment(request.uri().path());
+        if self.areas.iter().any(|known| known == area) {
+            self.api.call(request).await
+        } else {
+            self.beside.call(request).await.map(IntoResponse::into_response)
+        }
+    }
+}
+
+fn areas(document: &serde_json::Value) -> Vec<String> {
+    let paths = document["paths"].as_object().into_iter().flatten();
+    let mut areas: Vec<_> = paths.map(|(path, _)| first_segment(path).to_owned()).collect();
+    areas.sort();
+    areas.dedup();
+    areas
+}
+
+fn first_segment(path: &str) -> &str {
+    path.trim_start_matches('/').split('/').next().unwrap_or_default()
 }
 
 impl Authenticator for App {

@@ -1,6 +1,6 @@
 //! Where users are kept. Every index is written here and nowhere else.
 use super::model::User;
-use crate::base::text::{Email, LookupKey};
+use crate::base::text::{Email, LookupKey, MAX_TYPED_BYTES};
 use crate::base::{Error, Page, PageRequest, Result};
 use crate::store::{Check, Map, Record, Tx, WriteTx, next_id, points_at};
 
@@ -44,6 +44,9 @@ pub fn by_id(tx: &impl Tx, id: u64) -> Result<Option<User>> {
 /// # Errors
 /// As [`by_id`].
 pub fn by_login(tx: &impl Tx, login: &str) -> Result<Option<User>> {
+    if login.len() > MAX_TYPED_BYTES {
+        return Ok(None);
+    }
     let id = if login.contains('@') {
         match Email::parse(login) {
             Ok(email) => id_at(tx, &BY_EMAIL, &email.lookup_key())?,

@@ -11,6 +11,9 @@ use unicode_security::{GeneralSecurityProfile, MixedScript, skeleton};
 
 use super::{Error, Result};
 
+/// Bytes of a name or address as someone typed it: more than any needs in whatever Unicode form, and so few that
+/// normalising them, which can make them eleven times as many, is quickly done. Checked before anything else.
+pub const MAX_TYPED_BYTES: usize = 2048;
 const USERNAME_MAX: usize = 64;
 const EMAIL_MAX: usize = 254;
 const DISPLAY_NAME_MAX: usize = 100;
@@ -40,9 +43,13 @@ impl Username {
     /// one of them a letter or digit. An `@` is refused so that a name is never taken for an address.
     pub fn parse(text: &str) -> Result<Self> {
         let refuse = |reason: &'static str| Err(Error::invalid("username", reason));
+        let length = "must have 1 to 64 characters";
+        if text.len() > MAX_TYPED_BYTES {
+            return refuse(length);
+        }
         let name: String = text.nfkc().collect();
         if !(1..=USERNAME_MAX).contains(&name.chars().count()) {
-            return refuse("must have 1 to 64 characters");
+            return refuse(length);
         }
         if !name.chars().all(is_name_char) {
             return refuse("may have letters, digits, '.', '_' and '-' only");
@@ -77,6 +84,9 @@ impl Email {
     /// address literal included, and for a domain that IDNA refuses.
     pub fn parse(text: &str) -> Result<Self> {
         let refuse = || Error::invalid("email", "is not an e-mail address");
+        if text.len() > MAX_TYPED_BYTES {
+            return Err(refuse());
+        }
         let plain: String = text.trim().nfc().collect();
         if plain.len() > EMAIL_MAX || plain.chars().any(|c| c.is_control() || c.is_whitespace()) {
             return Err(refuse());
@@ -113,9 +123,13 @@ impl DisplayName {
     /// # Errors
     /// `Error::Invalid` naming `field` for more than 100 characters or a control character.
     pub fn parse(field: &'static str, text: &str) -> Result<Option<Self>> {
+        let too_long = || Err(Error::invalid(field, "must have at most 100 characters"));
+        if text.len() > MAX_TYPED_BYTES {
+            return too_long();
+        }
         let name: String = text.trim().nfc().collect();
         if name.chars().count() > DISPLAY_NAME_MAX {
-            return Err(Error::invalid(field, "must have at most 100 characters"));
+            return too_long();
         }
         if name.chars().any(char::is_control) {
             return Err(Error::invalid(field, "must not have control characters"));
@@ -142,7 +156,8 @@ impl fmt::Display for Email {
 }
 
 impl LookupKey {
-    /// The key of any text, a valid name or not: what someone typed into a login form.
+    /// The key of any text, a valid name or not: what someone typed into a login form. Its work grows with the
+    /// text; nothing longer than [`MAX_TYPED_BYTES`] can be a name.
     #[must_use]
     pub fn of(text: &str) -> Self {
         let folded: String = text.nfkc().flat_map(char::to_lowercase).nfkc().collect();

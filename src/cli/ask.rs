@@ -3,7 +3,7 @@ use crate::admin::{Answer, Command, socket};
 use crate::app::App;
 use crate::base::{Env, Error, Result};
 use crate::config::Config;
-use crate::serve;
+use crate::{serve, store};
 
 /// Threads for reads that block; more only cost memory.
 const BLOCKING_THREADS: usize = 16;
@@ -20,6 +20,11 @@ pub fn ask(config: Config, command: Command) -> Result<Answer> {
 }
 
 fn do_it_here(config: Config, command: Command) -> Result<Answer> {
+    // The first account may come before the first start. Anything else would find a mistyped directory in order.
+    let may_create = matches!(command, Command::UserCreate { .. });
+    if !may_create && !config.data_dir.join(store::FILE_NAME).exists() {
+        return Err(Error::unavailable(format!("there is no store in {}", config.data_dir.display())));
+    }
     let store = serve::open_store(&config)?;
     let whole_file = matches!(command, Command::Check);
     let mended = whole_file && !store.verify_file()?;

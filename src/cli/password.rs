@@ -1,6 +1,6 @@
 //! Reads a password: from a terminal without showing it, or from standard input when told to. Never from an
 //! argument, which every user of the machine could see.
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{BufRead, ErrorKind, IsTerminal, Write};
 
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
@@ -30,7 +30,10 @@ pub fn read(from_stdin: bool) -> Result<String> {
 
 fn line() -> Result<String> {
     let mut line = String::new();
-    let read = std::io::stdin().lock().read_line(&mut line).map_err(Error::unavailable)?;
+    let read = std::io::stdin().lock().read_line(&mut line).map_err(|cause| match cause.kind() {
+        ErrorKind::InvalidData => Error::invalid("password", "must be text in UTF-8"),
+        _ => Error::unavailable(cause),
+    })?;
     if read == 0 {
         return Err(Error::invalid("password", "is missing on standard input"));
     }

@@ -6,11 +6,12 @@ mod logging;
 
 use std::io::Write;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::admin::socket;
@@ -26,6 +27,8 @@ pub use logging::start as start_logging;
 /// How often what is over is swept.
 const TEND_EVERY: Duration = Duration::from_secs(60);
 const BYTES_PER_MIB: usize = 1024 * 1024;
+/// Where commands look when nobody says otherwise.
+const DEFAULT_DATA_DIR: &str = "./data";
 
 /// Opens the store of a data directory as the configuration says.
 ///
@@ -43,6 +46,8 @@ pub fn open_store(config: &Config) -> Result<Store> {
 /// # Errors
 /// `Error::Unavailable` when the address, the data directory, the store or the keys cannot be used.
 pub async fn run(config: Config, store: Store) -> Result<()> {
+    // Before anybody is told that the server runs: a signal that comes at once ends it in good order, too.
+    let signals = Signals::watch()?;
     raise_file_limit();
     let address = config.listen;
     let bound = TcpListener::bind(address).await;
@@ -59,7 +64,7 @@ pub async fn run(config: Config, store: Store) -> Result<()> {
     let admin = tokio::spawn(socket::serve(admin_socket, app.admin()));
     let tending = tokio::spawn(tend(app.clone()));
     announce(&app, address).await;
-    wait_for_signal().await?;
+    signals.first().await;
     tracing::info!("stopping");
     // Nobody listens any more when the listener has already ended.
     let _ = stop.send(true);
@@ -92,20 +97,37 @@ async fn announce(app: &App, address: SocketAddr) {
     let first = app.accounts.list(PageRequest { after: None, limit: 1 }).await;
     if first.is_ok_and(|page| page.items.is_empty()) {
         text.push_str("Make the first administrator, in another terminal:\n");
-        text.push_str("  auth-service user create --username admin --email you@example.org --superuser\n");
+        let directory = match app.config.data_dir.as_path() {
+            path if path == Path::new(DEFAULT_DATA_DIR) => String::new(),
+            path => format!(" --data-dir {}", path.display()),
+        };
+        text.push_str(&format!(
+            "  auth-service{directory} user create --username admin --email you@example.org --superuser\n"
+        ));
     }
     // A closed standard output must not stop the server.
     let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
-async fn wait_for_signal() -> Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(Error::internal)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::internal)?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// The signals that ask for an end.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn watch() -> Result<Self> {
+        let watch = |kind| signal(kind).map_err(Error::internal);
+        Ok(Self { terminate: watch(SignalKind::terminate())?, interrupt: watch(SignalKind::interrupt())? })
     }
-    Ok(())
+
+    /// Waits for one of them; one that has come before counts.
+    async fn first(mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 /// Every connection is a file descriptor; the soft limit is often 1024 where the hard one is far above.

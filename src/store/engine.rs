@@ -44,6 +44,7 @@ struct Pulse {
 impl Engine {
     /// Opens the disk, makes the schema what the program wants, and proves with a commit that it takes writes.
     pub fn open(disk: Arc<dyn Disk>, options: &Options) -> Result<Self> {
+        forget_half_made(disk.as_ref()).map_err(Error::unavailable)?;
         let opened = open_writable(&disk, options.cache_bytes)?;
         let engine = Self {
             disk: Mutex::new(Some(disk)),
@@ -221,6 +222,31 @@ impl Engine {
     fn pulse(&self) -> MutexGuard<'_, Pulse> {
         self.pulse.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Empties a disk on which the making of the store was cut short.
+///
+/// redb makes a file long, writes a header without its mark, and the mark only once all that is durable. What a
+/// power cut leaves before that has nothing but zeros after its first page, and redb would refuse it for ever.
+fn forget_half_made(disk: &dyn Disk) -> std::io::Result<()> {
+    const MARK: usize = 9;
+    let mut page = vec![0; 4096];
+    let (len, mut offset) = (disk.len()?, 0);
+    while offset < len {
+        let take = (len - offset).min(page.len() as u64) as usize;
+        disk.read(offset, &mut page[..take])?;
+        let blank = if offset == 0 { take.min(MARK) } else { take };
+        if page[..blank].iter().any(|byte| *byte != 0) {
+            return Ok(());
+        }
+        offset += take as u64;
+    }
+    if len > 0 {
+        tracing::warn!("the making of the store had been cut short; it is made anew");
+        disk.set_len(0)?;
+        disk.sync()?;
+    }
+    Ok(())
 }
 
 fn open_writable(disk: &Arc<dyn Disk>, cache_bytes: usize) -> Result<Opened> {
