@@ -1,5 +1,9 @@
 //! A real server on a socket, with the clock and the randomness in the test's hands.
+mod disk;
+mod envelope;
+pub mod jwt;
 mod people;
+mod raw;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -14,12 +18,16 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
+pub use disk::FaultyDisk;
+pub use envelope::{check_envelope, envelope};
 pub use people::{Person, Tokens};
+pub use raw::{Raw, RawAnswer};
 
 /// Good for every user of every test.
 pub const PASSWORD: &str = "correct horse 81 battery";
-/// When every test begins.
+/// When every test begins: 15 January 2027, 08:00.
 pub const START: Timestamp = Timestamp::from_secs(1_800_000_000);
 
 /// A server of a test's own; it ends with the test.
@@ -31,6 +39,7 @@ pub struct TestApp {
     pub spec: Value,
     pub data_dir: tempfile::TempDir,
     stop: watch::Sender<bool>,
+    listener: JoinHandle<()>,
 }
 
 /// How a test wants its server.
@@ -39,11 +48,12 @@ pub struct Setup {
     pub routes: fn(poem::Route) -> poem::Route,
     pub disk: Option<Arc<dyn Disk>>,
     pub data_dir: Option<tempfile::TempDir>,
+    pub now: Timestamp,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { settings: Vec::new(), routes: |route| route, disk: None, data_dir: None }
+        Self { settings: Vec::new(), routes: |route| route, disk: None, data_dir: None, now: START }
     }
 }
 
@@ -52,6 +62,16 @@ impl Setup {
     pub fn with(mut self, key: &str, value: &str) -> Self {
         self.settings.push((key.to_owned(), value.to_owned()));
         self
+    }
+
+    /// The public URL that clients use; tokens of a server outlive its restart only with one.
+    pub fn at(self, public_url: &str) -> Self {
+        self.with("public_url", public_url)
+    }
+
+    /// Routes of the test's own beside the server's.
+    pub fn routes(self, routes: fn(poem::Route) -> poem::Route) -> Self {
+        Self { routes, ..self }
     }
 
     pub async fn start(self) -> TestApp {
@@ -74,16 +94,16 @@ impl TestApp {
             Some(disk) => Store::open_disk(disk, options),
             None => Store::open(data_dir.path(), options),
         };
-        let clock = Arc::new(ManualClock::at(START));
+        let clock = Arc::new(ManualClock::at(setup.now));
         let env = Env { clock: clock.clone(), entropy: Arc::new(SystemEntropy) };
         let limits = config.http.clone();
         let app = App::open(config, env, store.unwrap()).await.unwrap();
         let endpoint = Arc::new(app.endpoint(setup.routes).unwrap());
         let (stop, stopped) = watch::channel(false);
-        tokio::spawn(serve_listener(tcp, endpoint, limits, stopped));
+        let listener = tokio::spawn(serve_listener(tcp, endpoint, limits, stopped));
         let spec = app.spec().unwrap();
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
-        Self { app, clock, address, client: client.build().unwrap(), spec, data_dir, stop }
+        Self { app, clock, address, client: client.build().unwrap(), spec, data_dir, stop, listener }
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -100,6 +120,11 @@ impl TestApp {
 
     pub async fn post(&self, path: &str, body: &Value) -> Response {
         self.request(Method::POST, path).json(body).send().await.unwrap()
+    }
+
+    /// A connection for bytes that no client library would send.
+    pub async fn raw(&self) -> Raw {
+        Raw::connect(self.address).await
     }
 
     /// A registered user, logged in.
@@ -119,16 +144,65 @@ impl TestApp {
     /// Logs a user in.
     pub async fn log_in(&self, name: &str, password: &str) -> Person<'_> {
         let answer = self.post("/auth/token", &json!({"username": name, "password": password})).await;
-        assert_eq!(answer.status(), StatusCode::OK);
-        Person { app: self, tokens: Tokens::from(answer).await }
+        assert_eq!(answer.status(), StatusCode::OK, "{name}");
+        self.person(Tokens::from(answer).await)
     }
 
-    /// Stops listening and closes the store, as at the end of the process; the data directory stays.
+    /// Someone who holds tokens, of this server or of one before it.
+    pub fn person(&self, tokens: Tokens) -> Person<'_> {
+        Person { app: self, tokens }
+    }
+
+    /// Sends a request that must work, and gives its JSON.
+    pub async fn json(&self, request: RequestBuilder, status: u16) -> Value {
+        let answer = request.send().await.unwrap();
+        let got = answer.status().as_u16();
+        let text = answer.text().await.unwrap();
+        assert_eq!(got, status, "{text}");
+        serde_json::from_str(&text).unwrap()
+    }
+
+    /// Sends a request that must work and has nothing to say.
+    pub async fn done(&self, request: RequestBuilder) {
+        let answer = request.send().await.unwrap();
+        let status = answer.status();
+        assert_eq!((status, answer.text().await.unwrap().as_str()), (StatusCode::NO_CONTENT, ""));
+    }
+
+    /// Sends a request that must fail, and checks all of the error.
+    ///
+    /// Gives its `details`.
+    pub async fn fails(&self, request: RequestBuilder, status: u16, code: &str) -> Value {
+        let request = request.build().unwrap();
+        let method = request.method().clone();
+        let answer = self.client.execute(request).await.unwrap();
+        self.failure(method, answer, status, code).await
+    }
+
+    /// Sends a request whose value for `field` must be refused.
+    ///
+    /// Gives the reason.
+    pub async fn refuses(&self, request: RequestBuilder, field: &str) -> String {
+        let details = self.fails(request, 400, "VALIDATION_ERROR").await;
+        assert_eq!(details["field"], field, "{details}");
+        details["reason"].as_str().unwrap().to_owned()
+    }
+
+    /// Stops as at the end of the process: running requests finish, the store closes; the data directory stays.
     pub async fn stop(self) -> tempfile::TempDir {
         self.stop.send(true).unwrap();
+        self.listener.await.unwrap();
         let store = self.app.store.clone();
         tokio::task::spawn_blocking(move || store.close()).await.unwrap();
         self.data_dir
+    }
+
+    /// A new server on the same data directory, at the same time of the day.
+    pub async fn restart(self, setup: Setup) -> Self {
+        use auth_service::base::Clock;
+        let now = self.clock.now();
+        let data_dir = Some(self.stop().await);
+        Setup { data_dir, now, ..setup }.start().await
     }
 
     /// The errors that the spec says an operation can give with a status.
@@ -152,9 +226,10 @@ impl TestApp {
     /// Gives its `details`.
     pub async fn failure(&self, method: Method, answer: Response, status: u16, code: &str) -> Value {
         let path = answer.url().path().to_owned();
-        assert_eq!(answer.status().as_u16(), status, "{method} {path}: {code}");
         let documented = self.documented(&method, &path, answer.status());
+        let got = answer.status().as_u16();
         let (details, ..) = envelope(answer, code).await;
+        assert_eq!(got, status, "{method} {path}: {code}");
         if let Some(codes) = documented {
             assert!(
                 codes.iter().any(|known| known == code),
@@ -163,27 +238,6 @@ impl TestApp {
         }
         details
     }
-}
-
-/// Checks the contract's envelope: every member, its type, and that the request id is the header's.
-///
-/// Gives `details` and `message`.
-pub async fn envelope(answer: Response, code: &str) -> (Value, String) {
-    let header = answer.headers()["x-request-id"].to_str().unwrap().to_owned();
-    let media_type = answer.headers()["content-type"].to_str().unwrap().to_owned();
-    assert_eq!(media_type, "application/json; charset=utf-8");
-    let retry = answer.headers().contains_key("retry-after");
-    assert_eq!(retry, matches!(answer.status().as_u16(), 429 | 503), "Retry-After");
-    let body: Value = answer.json().await.unwrap();
-    let error = &body["error"];
-    let members: Vec<_> = error.as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(members, ["code", "message", "details", "timestamp", "request_id"], "{body}");
-    assert_eq!(error["code"], code, "{body}");
-    assert_eq!(error["request_id"], header.as_str());
-    assert!(error["details"].is_object(), "{body}");
-    let timestamp = error["timestamp"].as_str().unwrap();
-    assert!(timestamp.len() == 26 && &timestamp[19..20] == "." && !timestamp.ends_with('Z'), "{timestamp}");
-    (error["details"].clone(), error["message"].as_str().unwrap().to_owned())
 }
 
 /// Small and quick, but for what a test asks for.
