@@ -1,10 +1,10 @@
 //! The composition root: the only place that knows every part.
 use std::sync::Arc;
 
+use poem::endpoint::BoxEndpoint;
 use poem::endpoint::make_sync;
 use poem::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use poem::endpoint::BoxEndpoint;
-use poem::{Endpoint, IntoEndpoint, IntoResponse, Request, Response, Route};
+use poem::{Endpoint, IntoEndpoint, IntoResponse, Request, Response, Route, get};
 use poem_openapi::OpenApiService;
 
 use crate::account::http::AccountApi;
@@ -98,7 +98,7 @@ impl App {
         });
         let viewer = self.clone();
         let docs = docs::routes(move || viewer.api().swagger_ui_html());
-        let beside = extra(Route::new().at("/openapi.json", spec).nest("/docs", docs));
+        let beside = extra(Route::new().at("/openapi.json", get(spec)).nest("/docs", docs));
         let routes = Routes { areas: areas(&document), api: self.api().into_endpoint(), beside };
         let limits = &self.config.rate_limit;
         let limiter = Arc::new(RateLimiter::new(limits.requests_per_hour, limits.max_clients)?);

@@ -160,7 +160,9 @@ impl LookupKey {
     /// text; nothing longer than [`MAX_TYPED_BYTES`] can be a name.
     #[must_use]
     pub fn of(text: &str) -> Self {
-        let folded: String = text.nfkc().flat_map(char::to_lowercase).nfkc().collect();
+        // By way of the capitals: two small letters can share one (σ and ς), and ß has two.
+        let capitals = text.nfkc().flat_map(char::to_uppercase);
+        let folded: String = capitals.flat_map(char::to_lowercase).nfkc().collect();
         Self { skeleton: skeleton(&folded).collect(), folded }
     }
 
@@ -210,6 +212,8 @@ mod tests {
         assert_eq!(key("Anna"), key("aNNA"));
         assert_eq!(key("Anna"), key("Ａｎｎａ"));
         assert_eq!(key("\u{e9}ric"), key("E\u{301}RIC"));
+        assert_eq!(key("νίκος"), key("ΝΊΚΟΣ"));
+        assert_eq!(key("straße"), key("STRASSE"));
     }
 
     #[test]

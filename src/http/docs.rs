@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use poem::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
-use poem::{Endpoint, Response, Route, endpoint::make_sync};
+use poem::{Endpoint, Response, Route, endpoint::make_sync, get};
 
 const PAGE: &str = include_str!("docs/index.html");
 const START: &str = include_str!("docs/start.js");
@@ -21,10 +21,10 @@ static ASSETS: OnceLock<(bytes::Bytes, bytes::Bytes)> = OnceLock::new();
 pub fn routes(render: impl Fn() -> String + Send + Sync + Clone + 'static) -> Route {
     let for_style = render.clone();
     Route::new()
-        .at("/", page())
-        .at("/start.js", make_sync(|_| asset("text/javascript; charset=utf-8", START.into())))
-        .at("/viewer.js", make_sync(move |_| asset("text/javascript; charset=utf-8", assets(&render).0)))
-        .at("/viewer.css", make_sync(move |_| asset("text/css; charset=utf-8", assets(&for_style).1)))
+        .at("/", get(page()))
+        .at("/start.js", get(make_sync(|_| asset("text/javascript; charset=utf-8", START.into()))))
+        .at("/viewer.js", get(make_sync(move |_| asset("text/javascript; charset=utf-8", assets(&render).0))))
+        .at("/viewer.css", get(make_sync(move |_| asset("text/css; charset=utf-8", assets(&for_style).1))))
 }
 
 fn page() -> impl Endpoint {

@@ -8,15 +8,15 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use poem::http::header::{
-    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, HeaderMap, HeaderName,
-    HeaderValue, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, USER_AGENT, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, HOST, HeaderMap, HeaderName, HeaderValue,
+    REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, USER_AGENT, VARY, X_CONTENT_TYPE_OPTIONS,
 };
-use poem::http::{Method, StatusCode};
+use poem::http::{Method, StatusCode, Version};
 use poem::{Endpoint, IntoResponse, Request, Response};
 use tracing::Instrument;
 
 use super::address::{client_address, client_network};
-use super::caller::{self, Authenticator, Presented};
+use super::caller::{self, Authenticator, Credential, Presented};
 use super::cookies::Cookies;
 use super::envelope::{self, Failure, TimedOut};
 use super::limit::{Allowance, Client, RateLimiter};
@@ -32,7 +32,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const MAX_REQUEST_ID: usize = 128;
 const MAX_USER_AGENT: usize = 256;
 /// Paths that supervisors, browsers and other services ask again and again.
-const UNLIMITED: &[&str] = &["/health", "/docs", "/.well-known/", "/oauth2/jwks"];
+const UNLIMITED: &[&str] = &["/health", "/docs", "/.well-known", "/oauth2/jwks"];
 
 /// What is known of a request before its handler runs.
 pub struct RequestInfo {
@@ -118,16 +118,20 @@ impl<E: Endpoint> Endpoint for Gate<E> {
         if let Some(origin) = origin {
             cors::allow(response.headers_mut(), origin);
         }
+        if !self.origins.0.is_empty() {
+            response.headers_mut().append(VARY, HeaderValue::from_static("origin"));
+        }
         self.dress(response.headers_mut(), &id);
         Ok(response)
     }
 }
 
 impl<E: Endpoint> Gate<E> {
-    /// A proxy may or may not strip the path of the public URL; both work.
+    /// A proxy may or may not strip the path of the public URL; both work. What is a path of ours already was
+    /// stripped, even if it begins like the public URL's (`/auth`).
     fn strip_public_path(&self, request: &mut Request) {
         let prefix = self.public_url.path();
-        if prefix.is_empty() {
+        if prefix.is_empty() || self.allow.knows(request.uri().path()) {
             return;
         }
         let rest = request.uri().path_and_query().and_then(|path| path.as_str().strip_prefix(prefix));
@@ -144,7 +148,7 @@ impl<E: Endpoint> Gate<E> {
                 let span = tracing::info_span!("request", request_id = id, %method, path);
                 (allowance, self.run(request).instrument(span).await)
             }
-            Err(error) => (None, Err(Failure(error).into())),
+            Err(error) => (Allowance::used_up(&error), Err(Failure(error).into())),
         };
         let mut response = match outcome {
             Ok(response) => response,
@@ -174,13 +178,13 @@ impl<E: Endpoint> Gate<E> {
 
     /// Finds out who it is and whether it may ask at all.
     fn admit(&self, mut request: Request) -> Result<(Request, Option<Allowance>)> {
+        check_host(&request)?;
         let peer = request.remote_addr().as_socket_addr().map(std::net::SocketAddr::ip);
         let peer = peer.ok_or_else(|| Error::internal("a request from no address"))?;
         let address = client_address(peer, request.headers(), &self.trusted_proxies);
         let presented = caller::identify(self.authenticator.as_ref(), &self.cookies, request.headers());
         let allowance = self.count(request.uri().path(), address, &presented)?;
-        let by_hand = request.headers().contains_key(AUTHORIZATION);
-        if !request.method().is_safe() && !by_hand {
+        if !request.method().is_safe() && !is_by_hand(&presented) {
             csrf::check_origin(request.headers(), &self.public_url, &self.origins)?;
         }
         let authenticator = Arc::clone(&self.authenticator);
@@ -194,7 +198,7 @@ impl<E: Endpoint> Gate<E> {
         address: IpAddr,
         presented: &Result<Option<Presented>>,
     ) -> Result<Option<Allowance>> {
-        if UNLIMITED.iter().any(|free| path.starts_with(free)) {
+        if is_unlimited(path) {
             return Ok(None);
         }
         let client = match presented {
@@ -247,6 +251,29 @@ impl<E: Endpoint> Gate<E> {
             headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(HSTS));
         }
     }
+}
+
+/// The paths themselves and what lies below them, not every name that begins so.
+fn is_unlimited(path: &str) -> bool {
+    let below = |rest: &str| rest.is_empty() || rest.starts_with('/');
+    UNLIMITED.iter().any(|free| path.strip_prefix(free).is_some_and(below))
+}
+
+/// Exactly one `Host`, so that a proxy before us and we cannot read two (RFC 9112 section 3.2).
+fn check_host(request: &Request) -> Result<()> {
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let (first, second) = (hosts.next(), hosts.next());
+    let needed = request.version() == Version::HTTP_11;
+    if second.is_some() || needed && first.is_none() {
+        return Err(Error::Malformed("A request needs exactly one header Host".into()));
+    }
+    Ok(())
+}
+
+/// Whether a request carries what no browser sends by itself: a bearer token that is good. Any other
+/// `Authorization` says nothing, for browsers add Basic on their own.
+fn is_by_hand(presented: &Result<Option<Presented>>) -> bool {
+    matches!(presented, Ok(Some(Presented { credential: Credential::Bearer, .. })))
 }
 
 /// Request ids that differ from each other and from those of other runs. They name a request in logs and are

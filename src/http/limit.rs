@@ -28,6 +28,19 @@ pub struct Allowance {
     pub reset_secs: i64,
 }
 
+impl Allowance {
+    /// What is left to a client that was refused for having nothing left.
+    #[must_use]
+    pub fn used_up(error: &Error) -> Option<Self> {
+        match error {
+            Error::RateLimited { retry_after_secs } => {
+                Some(Self { remaining: 0, reset_secs: (*retry_after_secs).cast_signed() })
+            }
+            _ => None,
+        }
+    }
+}
+
 /// The window's start (seconds, upper half) and the requests in it (lower half) in one word.
 type Meter = AtomicU64;
 

@@ -29,7 +29,21 @@ pub fn complete(document: &str, extra: &[OperationErrors]) -> Result<Value> {
             describe(operation, &codes)?;
         }
     }
+    let schemas = document["components"]["schemas"].as_object_mut().into_iter().flatten();
+    schemas.for_each(|(_, schema)| allow_nulls(schema));
     Ok(document)
+}
+
+/// What need not be there may be null, in what we take and in what we give.
+fn allow_nulls(schema: &mut Value) {
+    let required = schema["required"].clone();
+    let is_required =
+        |name: &str| required.as_array().is_some_and(|names| names.iter().any(|one| one == name));
+    for (name, property) in schema["properties"].as_object_mut().into_iter().flatten() {
+        if property.get("type").is_some() && !is_required(name) {
+            property["nullable"] = Value::Bool(true);
+        }
+    }
 }
 
 /// The errors that follow from what an operation takes.
@@ -149,12 +163,22 @@ impl AllowTable {
     /// The methods of a path, as `Allow` lists them.
     #[must_use]
     pub fn methods(&self, path: &str) -> &str {
+        self.find(path).unwrap_or("GET, HEAD")
+    }
+
+    /// Whether the document has a path.
+    #[must_use]
+    pub fn knows(&self, path: &str) -> bool {
+        self.find(path).is_some()
+    }
+
+    fn find(&self, path: &str) -> Option<&str> {
         let path = split(path);
         let matches = |template: &[String]| {
             let same = |(part, given): (&String, &String)| part.starts_with('{') || part == given;
             template.len() == path.len() && template.iter().zip(&path).all(same)
         };
-        self.0.iter().find(|(template, _)| matches(template)).map_or("GET, HEAD", |(_, methods)| methods)
+        self.0.iter().find(|(template, _)| matches(template)).map(|(_, methods)| methods.as_str())
     }
 }
 

@@ -3,7 +3,7 @@ use poem::http::HeaderValue;
 use poem::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use poem::{IntoResponse, Response};
 use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, Registry};
-use poem_openapi::types::{Any, Type};
+use poem_openapi::types::{Any, Example, Type};
 use poem_openapi::{ApiResponse, Object, OpenApi};
 
 use super::Keys;
@@ -13,6 +13,7 @@ pub struct KeysApi(pub Keys);
 
 /// A JWK set (RFC 7517 section 5).
 #[derive(Object)]
+#[oai(example)]
 struct JwkSet {
     /// One JWK for each key that has signed tokens which are still good, or will sign soon.
     keys: Vec<Any<serde_json::Value>>,
@@ -52,5 +53,21 @@ impl ApiResponse for Published {
 
     fn register(registry: &mut Registry) {
         JwkSet::register(registry);
+    }
+}
+
+impl Example for JwkSet {
+    fn example() -> Self {
+        // The key of RFC 7517 appendix A.1.
+        let key = serde_json::json!({
+            "use": "sig",
+            "alg": "ES256",
+            "kid": "0a1b2c3d4e5f6071",
+            "kty": "EC",
+            "crv": "P-256",
+            "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
+            "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
+        });
+        Self { keys: vec![Any(key)] }
     }
 }

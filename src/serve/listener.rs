@@ -94,11 +94,12 @@ impl<E: Endpoint<Output = Response> + 'static> Server<E> {
         let (server, of_requests) = (Arc::clone(&self), Arc::clone(&connection));
         let service = service_fn(move |request| {
             let (server, running) = (Arc::clone(&server), of_requests.begin());
-            async move {
+            // hyper keeps room for this future as long as the connection is open: boxed, that is room for a pointer.
+            Box::pin(async move {
                 let response = server.answer(request, (local, peer)).await;
                 drop(running);
                 Ok::<_, Infallible>(hyper::Response::from(response))
-            }
+            })
         });
         let mut serving = pin!(self.builder.serve_connection(TokioIo::new(stream), service));
         let mut stop = self.stop.clone();
@@ -129,12 +130,12 @@ impl<E: Endpoint<Output = Response> + 'static> Server<E> {
             } else {
                 self.limits.header_timeout_secs
             };
-            let limit = limit.saturating_mul(1000);
-            let idle = if connection.is_busy() { 0 } else { connection.idle_millis() };
+            let limit = limit.saturating_mul(1_000_000);
+            let idle = if connection.is_busy() { 0 } else { connection.idle_micros() };
             if idle >= limit {
                 return;
             }
-            tokio::time::sleep(Duration::from_millis(limit - idle)).await;
+            tokio::time::sleep(Duration::from_micros(limit - idle)).await;
         }
     }
 

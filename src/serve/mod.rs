@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use crate::admin::socket;
 use crate::app::App;
 use crate::base::{Env, Error, PageRequest, Result};
-use crate::config::Config;
+use crate::config::{Config, Http};
 use crate::store::{Options, Store};
 
 pub use data_dir::prepare as prepare_data_dir;
@@ -27,6 +27,8 @@ pub use logging::start as start_logging;
 /// How often what is over is swept.
 const TEND_EVERY: Duration = Duration::from_secs(60);
 const BYTES_PER_MIB: usize = 1024 * 1024;
+/// File descriptors that are not for connections: the store, sockets, standard streams, commands.
+const OTHER_FILES: usize = 64;
 /// Where commands look when nobody says otherwise.
 const DEFAULT_DATA_DIR: &str = "./data";
 
@@ -48,7 +50,6 @@ pub fn open_store(config: &Config) -> Result<Store> {
 pub async fn run(config: Config, store: Store) -> Result<()> {
     // Before anybody is told that the server runs: a signal that comes at once ends it in good order, too.
     let signals = Signals::watch()?;
-    raise_file_limit();
     let address = config.listen;
     let bound = TcpListener::bind(address).await;
     let tcp = bound.map_err(|cause| Error::unavailable(format!("cannot listen on {address}: {cause}")))?;
@@ -59,7 +60,7 @@ pub async fn run(config: Config, store: Store) -> Result<()> {
     let app = App::open(config, Env::system(), store).await?;
     let (stop, stopped) = watch::channel(false);
     let endpoint = Arc::new(app.endpoint(|route| route)?);
-    let limits = app.config.http.clone();
+    let limits = within_file_limit(app.config.http.clone());
     let served = tokio::spawn(listener::serve(tcp, endpoint, limits, stopped));
     let admin = tokio::spawn(socket::serve(admin_socket, app.admin()));
     let tending = tokio::spawn(tend(app.clone()));
@@ -130,11 +131,23 @@ impl Signals {
     }
 }
 
-/// Every connection is a file descriptor; the soft limit is often 1024 where the hard one is far above.
-fn raise_file_limit() {
+/// Every connection is a file descriptor; the soft limit is often 1024 where the hard one is far above. If there
+/// are fewer than connections are wanted, there are fewer connections: at a limit of its own the server closes an
+/// idle one for a new one, at the system's it can only wait.
+fn within_file_limit(http: Http) -> Http {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
     if let Err(cause) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
         tracing::debug!(%cause, "the limit of open files stays as it is");
     }
+    let files = getrlimit(Resource::Nofile).current.and_then(|files| usize::try_from(files).ok());
+    let room = files.map_or(usize::MAX, |files| files.saturating_sub(OTHER_FILES).max(files / 2));
+    if http.max_connections > room {
+        tracing::warn!(
+            room,
+            wanted = http.max_connections,
+            "the limit of open files allows fewer connections"
+        );
+    }
+    Http { max_connections: http.max_connections.min(room), ..http }
 }

@@ -125,6 +125,7 @@ impl SessionApi {
         let presented = self.sessions.parse_refresh_token(text)?;
         let expected = self.sessions.csrf_token(Id::from_bytes(presented.session()));
         csrf::check_token(request.headers(), &expected)?;
+        check_same_session(request, Id::from_bytes(presented.session()))?;
         let granted = self.sessions.refresh(&presented).await?;
         Ok(self.answer(&granted)?)
     }
@@ -173,6 +174,16 @@ impl SessionApi {
         let refresh = (granted.refresh_token.expose(), granted.refresh_lifetime);
         let cookies: Vec<HeaderValue> = self.cookies.of_session(access, refresh, &granted.csrf_token)?;
         Ok(WithCookies(Json(TokenView::of(granted)), cookies))
+    }
+}
+
+/// An access token that came along and is good must belong to the session that is refreshed.
+fn check_same_session(request: &Request, session: Id<Session>) -> Result<()> {
+    match &RequestInfo::of(request)?.presented {
+        Ok(Some(other)) if other.actor.token.session != session => Err(Error::Malformed(
+            "The refresh token and the access token belong to different sessions".into(),
+        )),
+        _ => Ok(()),
     }
 }
 

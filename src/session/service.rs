@@ -14,9 +14,6 @@ use crate::keys::Keys;
 use crate::rbac::{Actor, model::roles_of};
 use crate::store::{Store, WriteTx};
 
-/// 256 characters of at most four bytes.
-const PASSWORD_MAX_BYTES: usize = 1024;
-
 /// How long things last, in seconds, and how many there may be.
 #[derive(Debug, Clone, Copy)]
 pub struct Lifetimes {
@@ -96,10 +93,6 @@ impl Sessions {
     /// `Error::InvalidCredentials`, in the same time for an unknown user and a wrong password;
     /// `Error::AccountDisabled` once the password is right; `Error::Busy` when too many hashes wait.
     pub async fn log_in(&self, login: &str, password: Secret, origin: Origin) -> Result<Granted> {
-        if password.expose().len() > PASSWORD_MAX_BYTES {
-            // No account has such a password; nobody learns more from the quick answer.
-            return Err(Error::InvalidCredentials);
-        }
         let user = self.store.get(|tx| account::table::by_login(tx, login))?;
         let stored = user.as_ref().map(|user| user.password_hash.clone());
         let verdict = self.passwords.verify(stored, password).await?;

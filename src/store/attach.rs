@@ -5,8 +5,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use redb::StorageBackend;
 
@@ -21,9 +20,18 @@ pub struct Attachment(Arc<Link>);
 #[derive(Debug)]
 struct Link {
     disk: Arc<dyn Disk>,
-    retired: AtomicBool,
+    /// Held for reading by whatever changes the disk: once it is less, nothing is under way any more. Readers of
+    /// a database write too, when they make room in its cache.
+    allowed: RwLock<Allowed>,
     /// Read-only attachments keep what redb writes here; the disk never sees it.
     overlay: Option<Mutex<Overlay>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Allowed {
+    Everything,
+    Reads,
+    Nothing,
 }
 
 #[derive(Debug)]
@@ -35,32 +43,60 @@ struct Overlay {
 impl Attachment {
     /// Reads and writes go to the disk.
     pub fn writable(disk: Arc<dyn Disk>) -> Self {
-        Self(Arc::new(Link { disk, retired: AtomicBool::new(false), overlay: None }))
+        Self(Arc::new(Link { disk, allowed: RwLock::new(Allowed::Everything), overlay: None }))
     }
 
     /// Reads come from the disk; what redb writes while it opens stays in memory.
     pub fn read_only(disk: Arc<dyn Disk>) -> io::Result<Self> {
         let overlay = Overlay { len: disk.len()?, blocks: BTreeMap::new() };
         let overlay = Some(Mutex::new(overlay));
-        Ok(Self(Arc::new(Link { disk, retired: AtomicBool::new(false), overlay })))
+        Ok(Self(Arc::new(Link { disk, allowed: RwLock::new(Allowed::Everything), overlay })))
     }
 
-    /// From now on every operation fails.
+    /// Once this returns every operation fails.
     pub fn retire(&self) {
-        self.0.retired.store(true, Ordering::SeqCst);
+        self.allow(Allowed::Nothing);
     }
 
-    fn check(&self) -> io::Result<()> {
-        if self.0.retired.load(Ordering::SeqCst) {
-            return Err(io::Error::other("this view of the store was given up"));
+    /// Whatever changes the disk fails until [`Attachment::resume_writes`]. Meanwhile redb only makes room in its
+    /// cache, and does without when that fails.
+    pub fn hold_writes(&self) {
+        self.allow(Allowed::Reads);
+    }
+
+    /// After [`Attachment::hold_writes`].
+    pub fn resume_writes(&self) {
+        self.allow(Allowed::Everything);
+    }
+
+    fn allow(&self, allowed: Allowed) {
+        let mut current = self.0.allowed.write().unwrap_or_else(PoisonError::into_inner);
+        if *current != Allowed::Nothing {
+            *current = allowed;
         }
-        Ok(())
+    }
+
+    fn may_read(&self) -> io::Result<()> {
+        self.check(|allowed| allowed != Allowed::Nothing).map(drop)
+    }
+
+    fn may_write(&self) -> io::Result<RwLockReadGuard<'_, Allowed>> {
+        self.check(|allowed| allowed == Allowed::Everything)
+    }
+
+    fn check(&self, enough: impl Fn(Allowed) -> bool) -> io::Result<RwLockReadGuard<'_, Allowed>> {
+        let allowed = self.0.allowed.read().unwrap_or_else(PoisonError::into_inner);
+        if enough(*allowed) {
+            Ok(allowed)
+        } else {
+            Err(io::Error::other("this view of the store was given up"))
+        }
     }
 }
 
 impl StorageBackend for Attachment {
     fn len(&self) -> io::Result<u64> {
-        self.check()?;
+        self.may_read()?;
         match &self.0.overlay {
             Some(overlay) => Ok(lock(overlay).len),
             None => self.0.disk.len(),
@@ -73,11 +109,11 @@ impl StorageBackend for Attachment {
             None => self.0.disk.read(offset, out)?,
         }
         // After the read: what a successor may have overwritten meanwhile must not be believed.
-        self.check()
+        self.may_read()
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.check()?;
+        let _held = self.may_write()?;
         match &self.0.overlay {
             Some(overlay) => {
                 lock(overlay).set_len(len);
@@ -88,7 +124,7 @@ impl StorageBackend for Attachment {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.check()?;
+        let _held = self.may_write()?;
         match &self.0.overlay {
             Some(_) => Ok(()),
             None => self.0.disk.sync(),
@@ -96,7 +132,7 @@ impl StorageBackend for Attachment {
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.check()?;
+        let _held = self.may_write()?;
         match &self.0.overlay {
             Some(overlay) => lock(overlay).write(self.0.disk.as_ref(), offset, data),
             None => self.0.disk.write(offset, data),

@@ -1,7 +1,8 @@
 //! Decoded values kept near, never older than the last change its caller has heard of.
 //!
 //! Every entry carries the commit at which it was true. Without it, a reader that began before a commit could
-//! put the old value back after that commit's invalidation, and a revoked session would live on.
+//! put the old value back after that commit's invalidation, and a revoked session would live on. For the same
+//! reason nothing is believed that was read before the engine had to open its disk again.
 use std::hash::Hash;
 
 use moka::ops::compute::Op;
@@ -38,7 +39,9 @@ where
     /// # Errors
     /// Whatever `load` returns.
     pub fn get(&self, store: &Store, key: K, load: impl FnOnce(&ReadTx) -> Result<V>) -> Result<V> {
-        if let Some((_, Some(value))) = self.0.get(&key) {
+        if let Some((commit, Some(value))) = self.0.get(&key)
+            && commit >= store.engine.replaced_at()
+        {
             return Ok(value);
         }
         let (commit, value) = store.get(|tx| Ok((tx.commit(), load(tx)?)))?;

@@ -50,6 +50,10 @@ impl FileDisk {
         let mut options = OpenOptions::new();
         let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
         let file = file.map_err(describe)?;
+        // Without it a power cut could take the whole file that was just made.
+        if let Err(cause) = path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all()) {
+            tracing::warn!(%cause, "could not make the directory of the store durable");
+        }
         match file.try_lock() {
             Ok(()) => Ok(Self(file)),
             Err(TryLockError::WouldBlock) => Err(Error::unavailable(format!(

@@ -3,8 +3,10 @@
 //! redb gives a database up for good after one failed operation. The engine answers by opening the same disk
 //! again: at once for reading alone (what redb would write then stays in memory), and for writing as soon as
 //! the disk takes a whole commit again. Callers see refused writes, never a restart.
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
 
 use redb::{Builder, Database, ReadableDatabase, WriteTransaction};
 
@@ -16,16 +18,18 @@ use crate::base::{Error, Result, Tick};
 
 const HEARTBEAT: Map<u64> = schema::META;
 const HEARTBEAT_KEY: &[u8] = b"heartbeat";
+/// How long readers may finish on a database that another one has taken the place of.
+const GRACE: Duration = Duration::from_millis(500);
 
 /// A database on a disk, or the lack of one.
 pub struct Engine {
     disk: Mutex<Option<Arc<dyn Disk>>>,
     cache_bytes: usize,
     current: RwLock<Option<Opened>>,
-    /// How many commits are durable (or may be, after a failure).
+    /// Counts durable commits, and databases that were replaced: what a failed commit left, nobody knows.
     commits: AtomicU64,
-    /// A read has failed: redb refuses everything from now on.
-    suspect: AtomicBool,
+    /// The count at which the current database took the place of another.
+    replaced: AtomicU64,
     pulse: Mutex<Pulse>,
 }
 
@@ -34,6 +38,8 @@ struct Opened {
     database: Database,
     attachment: Attachment,
     writable: bool,
+    /// A read has failed: redb refuses everything from now on. Shared with every reader of this database.
+    suspect: Arc<AtomicBool>,
 }
 
 struct Pulse {
@@ -44,6 +50,7 @@ struct Pulse {
 impl Engine {
     /// Opens the disk, makes the schema what the program wants, and proves with a commit that it takes writes.
     pub fn open(disk: Arc<dyn Disk>, options: &Options) -> Result<Self> {
+        disk.distrust_caches();
         forget_half_made(disk.as_ref()).map_err(Error::unavailable)?;
         let opened = open_writable(&disk, options.cache_bytes)?;
         let engine = Self {
@@ -51,7 +58,7 @@ impl Engine {
             cache_bytes: options.cache_bytes,
             current: RwLock::new(Some(opened)),
             commits: AtomicU64::new(0),
-            suspect: AtomicBool::new(false),
+            replaced: AtomicU64::new(0),
             pulse: Mutex::new(Pulse { last_commit: Tick::now(), failure: None }),
         };
         engine.prepare(options)?;
@@ -85,16 +92,17 @@ impl Engine {
     }
 
     /// What is durable now.
-    pub fn snapshot(&self) -> Result<ReadTx<'_>> {
+    pub fn snapshot(&self) -> Result<ReadTx> {
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-        let opened = current.as_ref().ok_or_else(|| Error::unavailable("the store is closed"))?;
+        let opened =
+            current.as_ref().ok_or_else(|| Error::unavailable("the store is closed, or unreadable"))?;
         // Before the snapshot: it may show more than this commit, never less.
         let commit = self.commits.load(Ordering::SeqCst);
         let txn = opened.database.begin_read().map_err(|cause| {
-            self.suspect.store(true, Ordering::SeqCst);
+            opened.suspect.store(true, Ordering::SeqCst);
             Error::unavailable(cause)
         })?;
-        Ok(ReadTx::new(txn, commit, &self.suspect))
+        Ok(ReadTx::new(txn, commit, Arc::clone(&opened.suspect)))
     }
 
     /// A transaction for the next batch.
@@ -127,6 +135,12 @@ impl Engine {
         self.commits.load(Ordering::SeqCst)
     }
 
+    /// What was read at an earlier number came from another database, which may have shown a commit that this
+    /// one never saw, or the other way round.
+    pub fn replaced_at(&self) -> u64 {
+        self.replaced.load(Ordering::SeqCst)
+    }
+
     /// A commit failed, and nobody knows whether it is durable: opens the disk for reading alone.
     ///
     /// # Returns
@@ -136,27 +150,35 @@ impl Engine {
         self.pulse().failure = Some(cause.to_owned());
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         give_up(current.take());
-        *current = self
-            .disk()
-            .and_then(|disk| {
-                disk.distrust_caches();
-                open_read_only(&disk, self.cache_bytes)
-            })
-            .inspect_err(|error| tracing::error!(?error, "the store cannot even be read"))
-            .ok();
-        self.suspect.store(false, Ordering::SeqCst);
-        self.commits.fetch_add(1, Ordering::SeqCst) + 1
+        *current = self.open_for_reading();
+        self.count_replaced()
+    }
+
+    fn open_for_reading(&self) -> Option<Opened> {
+        let opened = self.disk().and_then(|disk| {
+            disk.distrust_caches();
+            open_read_only(&disk, self.cache_bytes)
+        });
+        opened.inspect_err(|error| tracing::error!(?error, "the store cannot even be read")).ok()
+    }
+
+    /// With `current` locked for writing, so that no reader takes the number of one database for the other's.
+    fn count_replaced(&self) -> u64 {
+        let number = self.commits.fetch_add(1, Ordering::SeqCst) + 1;
+        self.replaced.store(number, Ordering::SeqCst);
+        number
     }
 
     /// Whether redb has given the current database up, or it cannot be written.
     pub fn needs_recovery(&self) -> bool {
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-        self.is_suspect() || current.as_ref().is_none_or(|opened| !opened.writable)
+        current.as_ref().is_none_or(|opened| !opened.writable || opened.is_suspect())
     }
 
     /// Whether a read has failed.
     pub fn is_suspect(&self) -> bool {
-        self.suspect.load(Ordering::SeqCst)
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        current.as_ref().is_some_and(Opened::is_suspect)
     }
 
     /// Opens the disk for writing again and commits, beside the view that serves readers meanwhile.
@@ -165,18 +187,38 @@ impl Engine {
             self.fail("a read from the store failed");
         }
         let disk = self.disk()?;
-        let opened = open_writable(&disk, self.cache_bytes)?;
-        let proven = commit_alone(&opened, beat);
-        if let Err(error) = proven {
-            give_up(Some(opened));
-            return Err(error);
+        disk.distrust_caches();
+        match open_proven(&disk, self.cache_bytes) {
+            Ok(opened) => {
+                let attachment = opened.attachment.clone();
+                // What is free since its commit is not free for those who still read what was before.
+                attachment.hold_writes();
+                self.replace(Some(opened));
+                attachment.resume_writes();
+                self.committed();
+                tracing::info!("the store takes writes again");
+                Ok(())
+            }
+            Err(error) => {
+                // Its commit may have got through to the disk. The next attempt would then write where the view
+                // of before that commit still reads.
+                self.replace(self.open_for_reading());
+                Err(error)
+            }
         }
+    }
+
+    /// Those who read the old database may finish.
+    fn replace(&self, next: Option<Opened>) {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        give_up(current.replace(opened));
+        let old = std::mem::replace(&mut *current, next);
+        self.count_replaced();
         drop(current);
-        self.committed();
-        tracing::info!("the store takes writes again");
-        Ok(())
+        let start = Tick::now();
+        while old.as_ref().is_some_and(Opened::has_readers) && start.elapsed() < GRACE {
+            std::thread::sleep(GRACE / 100);
+        }
+        give_up(old);
     }
 
     /// A commit of next to nothing, so that an idle server notices a dead disk.
@@ -249,6 +291,28 @@ fn forget_half_made(disk: &dyn Disk) -> std::io::Result<()> {
     Ok(())
 }
 
+impl Opened {
+    fn is_suspect(&self) -> bool {
+        self.suspect.load(Ordering::SeqCst)
+    }
+
+    fn has_readers(&self) -> bool {
+        Arc::strong_count(&self.suspect) > 1
+    }
+}
+
+/// A database that has just committed.
+fn open_proven(disk: &Arc<dyn Disk>, cache_bytes: usize) -> Result<Opened> {
+    let opened = open_writable(disk, cache_bytes)?;
+    match commit_alone(&opened, beat) {
+        Ok(()) => Ok(opened),
+        Err(error) => {
+            give_up(Some(opened));
+            Err(error)
+        }
+    }
+}
+
 fn open_writable(disk: &Arc<dyn Disk>, cache_bytes: usize) -> Result<Opened> {
     open_attached(Attachment::writable(Arc::clone(disk)), cache_bytes, true)
 }
@@ -261,11 +325,15 @@ fn open_read_only(disk: &Arc<dyn Disk>, cache_bytes: usize) -> Result<Opened> {
 fn open_attached(attachment: Attachment, cache_bytes: usize, writable: bool) -> Result<Opened> {
     let mut builder = Builder::new();
     builder.set_cache_size(cache_bytes);
-    let database = builder.create_with_backend(attachment.clone()).map_err(|cause| {
-        attachment.retire();
-        Error::unavailable(format!("cannot open the store: {cause}"))
-    })?;
-    Ok(Opened { database, attachment, writable })
+    // redb promises no error for a damaged file, and a panic here would end the writer.
+    let database = catch_unwind(AssertUnwindSafe(|| builder.create_with_backend(attachment.clone())));
+    let database = database.map_err(|_| "redb panicked".to_owned());
+    let database =
+        database.and_then(|opened| opened.map_err(|cause| cause.to_string())).map_err(|cause| {
+            attachment.retire();
+            Error::unavailable(format!("cannot open the store: {cause}"))
+        })?;
+    Ok(Opened { database, attachment, writable, suspect: Arc::default() })
 }
 
 /// Drops a database that must not touch its disk any more.

@@ -6,6 +6,15 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{Tx, WriteTx};
 use crate::base::{Error, Page, PageRequest, Result};
 
+/// Most bytes of a record, so that bytes that are none cannot ask for more memory than there is.
+const MAX_RECORD: usize = 1 << 20;
+/// What bincode counts while it decodes is up to 16 times what is there.
+const DECODING: bincode::config::Configuration<
+    bincode::config::LittleEndian,
+    bincode::config::Varint,
+    bincode::config::Limit<{ 16 * MAX_RECORD }>,
+> = bincode::config::standard().with_limit();
+
 /// What can be stored. Bump `VERSION` with every change of shape and teach `upgrade` the old one.
 pub trait Record: Serialize + DeserializeOwned {
     /// The first byte of every stored value.
@@ -95,8 +104,8 @@ impl<V: Record> Map<V> {
         if *version != V::VERSION {
             return V::upgrade(*version, body);
         }
-        let (record, used) = bincode::serde::decode_from_slice(body, bincode::config::standard())
-            .map_err(|e| broken(&e.to_string()))?;
+        let (record, used) =
+            bincode::serde::decode_from_slice(body, DECODING).map_err(|e| broken(&e.to_string()))?;
         if used == body.len() { Ok(record) } else { Err(broken("bytes left over")) }
     }
 
@@ -115,10 +124,10 @@ impl<V: Record> Map<V> {
 /// A record's bytes: its version, then its bincode form.
 ///
 /// # Errors
-/// `Error::Internal` for a record that cannot be written as bytes.
+/// `Error::Internal` for a record that cannot be written as bytes, or has more than a mebibyte of them.
 pub fn encode<V: Record>(record: &V) -> Result<Vec<u8>> {
     let mut bytes = vec![V::VERSION];
     bincode::serde::encode_into_std_write(record, &mut bytes, bincode::config::standard())
         .map_err(Error::internal)?;
-    Ok(bytes)
+    if bytes.len() > MAX_RECORD { Err(Error::internal("the record is too large")) } else { Ok(bytes) }
 }

@@ -24,7 +24,7 @@ use crate::base::{Error, Result, Timestamp};
 pub use cache::Cache;
 pub use disk::{Disk, FileDisk};
 pub use expiry::{Sweep, expire_at};
-pub use map::{Map, Record};
+pub use map::{Map, Record, encode};
 pub use schema::Schema;
 pub use sequence::next_id;
 pub use tx::{ReadTx, Tx, WriteTx};
@@ -99,7 +99,7 @@ impl Store {
     /// # Errors
     /// Whatever `read` returns; `Error::Unavailable` when the disk does not serve.
     pub fn get<T>(&self, read: impl FnOnce(&ReadTx) -> Result<T>) -> Result<T> {
-        read(&self.engine.snapshot()?).inspect_err(|error| {
+        self.engine.snapshot().and_then(|tx| read(&tx)).inspect_err(|error| {
             if matches!(error, Error::Unavailable(_)) && self.engine.is_suspect() {
                 self.writer.nudge();
             }

@@ -2,6 +2,7 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ops::Bound;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use redb::{ReadTransaction, ReadableTable, TableDefinition, TableError, WriteTransaction};
@@ -37,14 +38,14 @@ pub trait Tx {
 }
 
 /// A consistent snapshot of what is durable.
-pub struct ReadTx<'engine> {
+pub struct ReadTx {
     txn: ReadTransaction,
     commit: u64,
-    suspect: &'engine AtomicBool,
+    suspect: Arc<AtomicBool>,
 }
 
-impl<'engine> ReadTx<'engine> {
-    pub(super) fn new(txn: ReadTransaction, commit: u64, suspect: &'engine AtomicBool) -> Self {
+impl ReadTx {
+    pub(super) fn new(txn: ReadTransaction, commit: u64, suspect: Arc<AtomicBool>) -> Self {
         Self { txn, commit, suspect }
     }
 
@@ -79,7 +80,7 @@ impl<'engine> ReadTx<'engine> {
     }
 }
 
-impl Tx for ReadTx<'_> {
+impl Tx for ReadTx {
     fn row(&self, table: &'static str, key: &[u8]) -> Result<Option<Vec<u8>>> {
         match self.txn.open_table(Raw::new(table)) {
             Err(TableError::TableDoesNotExist(_)) => Ok(None),

@@ -91,8 +91,9 @@ impl Handle {
     /// Finishes what is queued and ends the thread.
     pub fn stop(&self) {
         drop(self.queue.send(Message::Stop));
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if thread.map(JoinHandle::join).is_some_and(|joined| joined.is_err()) {
+        // Held until the thread has ended, for whoever else wants it ended.
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        if thread.take().map(JoinHandle::join).is_some_and(|joined| joined.is_err()) {
             tracing::error!("the store's writer ended by a panic");
         }
     }
@@ -116,17 +117,18 @@ impl<T: Send, F: FnOnce(&mut WriteTx) -> Result<T> + Send> Job for Pending<T, F>
     fn settle(self: Box<Self>, outcome: &Outcome) {
         let Self { ran, reply, .. } = *self;
         let answer = match (ran, outcome) {
-            (Some(Err(error)), _) => Err(error),
             (Some(Ok((value, effects))), Outcome::Durable { commit }) => {
                 run_effects(effects, *commit);
                 Ok(value)
             }
+            (Some(Err(error)), Outcome::Durable { .. }) => Err(error),
+            (None, Outcome::Durable { .. }) => Err(Error::internal("a change was never run")),
             (Some(Ok((_, effects))), Outcome::Failed { commit, error }) => {
                 run_effects(effects, *commit);
                 Err(error.clone())
             }
-            (None, Outcome::Failed { error, .. }) => Err(error.clone()),
-            (None, Outcome::Durable { .. }) => Err(Error::internal("a change was never run")),
+            // Why it refused may rest on an edit of the same batch, and that is not durable.
+            (Some(Err(_)) | None, Outcome::Failed { error, .. }) => Err(error.clone()),
         };
         // A caller that went away does not undo its change.
         drop(reply.send(answer));
@@ -138,7 +140,11 @@ fn attempt<T>(batch: &Batch, change: impl FnOnce(&mut WriteTx) -> Result<T>) -> 
     let mut tx = WriteTx::new(&batch.txn, &batch.broken);
     let ran = catch_unwind(AssertUnwindSafe(|| change(&mut tx)));
     let value = ran.unwrap_or_else(|_| Err(Error::internal("a change panicked")))?;
-    let (effects, edited) = tx.apply()?;
+    let applied = catch_unwind(AssertUnwindSafe(|| tx.apply()));
+    let (effects, edited) = applied.unwrap_or_else(|_| {
+        batch.broken.set(true);
+        Err(Error::unavailable("the store panicked below a change"))
+    })?;
     batch.edited.set(batch.edited.get() || edited);
     Ok((value, effects))
 }
@@ -220,15 +226,18 @@ impl Writer {
         if self.engine.needs_recovery() || self.engine.vitals().last_commit_age < HEARTBEAT_EVERY {
             return;
         }
-        if let Err(error) = self.engine.heartbeat() {
-            self.engine.fail(&format!("{error:?}"));
+        let beat = catch_unwind(AssertUnwindSafe(|| self.engine.heartbeat()));
+        if !matches!(beat, Ok(Ok(()))) {
+            self.engine.fail(&format!("the heartbeat failed: {beat:?}"));
         }
     }
 }
 
 fn commit(engine: &Engine, mut jobs: Vec<Box<dyn Job>>) {
     let outcome = match engine.begin() {
-        Err(error) => Outcome::Failed { commit: engine.last_commit(), error },
+        Err(error) if engine.needs_recovery() => Outcome::Failed { commit: engine.last_commit(), error },
+        // redb has given the database up, and nobody has noticed yet.
+        Err(error) => Outcome::Failed { commit: engine.fail(&format!("{error:?}")), error },
         Ok(txn) => {
             let batch = Batch { txn, broken: Cell::new(false), edited: Cell::new(false) };
             jobs.iter_mut().for_each(|job| job.run(&batch));
@@ -240,19 +249,17 @@ fn commit(engine: &Engine, mut jobs: Vec<Box<dyn Job>>) {
 
 fn finish(engine: &Engine, batch: Batch) -> Outcome {
     let Batch { txn, broken, edited } = batch;
-    let done = if broken.get() {
-        Err("the disk failed below a change".to_owned())
-    } else if edited.get() {
-        catch_unwind(AssertUnwindSafe(|| txn.commit()))
-            .map_err(|_| "a commit panicked".to_owned())
-            .and_then(|committed| committed.map_err(|cause| cause.to_string()))
-    } else {
-        // Nothing to make durable: what the changes have read already is.
-        drop(txn);
-        return Outcome::Durable { commit: engine.last_commit() };
+    // In each case it ends the transaction: an open one would keep a database open that the engine gives up.
+    let end = || match (broken.get(), edited.get()) {
+        (true, _) => Err(format!("the disk failed below a change ({:?})", txn.abort())),
+        (false, true) => txn.commit().map(|()| true).map_err(|cause| cause.to_string()),
+        (false, false) => txn.abort().map(|()| false).map_err(|cause| cause.to_string()),
     };
+    let done = catch_unwind(AssertUnwindSafe(end)).unwrap_or_else(|_| Err("a commit panicked".to_owned()));
     match done {
-        Ok(()) => Outcome::Durable { commit: engine.committed() },
+        Ok(true) => Outcome::Durable { commit: engine.committed() },
+        // There was nothing to make durable: what the changes have read already is.
+        Ok(false) => Outcome::Durable { commit: engine.last_commit() },
         Err(cause) => Outcome::Failed { commit: engine.fail(&cause), error: Error::Unavailable(cause) },
     }
 }

@@ -1,5 +1,14 @@
 //! The service over a real socket: one binary, one link, shared helpers.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may stop on the spot")]
 mod account;
+mod architecture;
+mod credentials;
+mod csrf;
+mod endpoints;
+mod hashing;
+mod health;
+mod http;
+mod keys;
+mod listener;
 mod session;
 mod support;

@@ -21,8 +21,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub use disk::FaultyDisk;
-pub use envelope::{check_envelope, envelope};
-pub use people::{Person, Tokens};
+pub use envelope::{check_contract_time, check_envelope, envelope};
+pub use people::{Person, Tokens, set_cookie};
 pub use raw::{Raw, RawAnswer};
 
 /// Good for every user of every test.

@@ -1,0 +1,46 @@
+//! The rows of the table, in groups that share a server.
+
+mod http;
+mod sessions;
+mod stores;
+
+use std::fs;
+use std::io;
+
+use crate::bench::Bench;
+use crate::report::Report;
+
+/// Measures every row that was asked for; one that fails does not keep the others from being measured.
+pub async fn measure(bench: &Bench, report: &mut Report) {
+    group(bench, report, &["health", "me"], http::overhead).await;
+    group(bench, report, &["login"], sessions::login).await;
+    group(bench, report, &["refresh", "refresh-cpu"], sessions::refresh).await;
+    group(bench, report, &["tail"], http::tail).await;
+    group(bench, report, &["start-empty", "memory-idle"], stores::empty).await;
+    let full = ["start-clean", "start-killed", "memory-users", "memory-login", "disk"];
+    group(bench, report, &full, stores::full).await;
+    group(bench, report, &["binary"], binary).await;
+}
+
+async fn group(
+    bench: &Bench,
+    report: &mut Report,
+    names: &[&'static str],
+    run: impl AsyncFnOnce(&Bench, &mut Report) -> io::Result<()>,
+) {
+    let wanted: Vec<_> = names.iter().copied().filter(|name| bench.options.wants(name)).collect();
+    if wanted.is_empty() {
+        return;
+    }
+    eprintln!("{}", wanted.join(", "));
+    if let Err(error) = run(bench, report).await {
+        eprintln!("  failed: {error}");
+        report.failed(&wanted, &error.to_string());
+    }
+}
+
+async fn binary(bench: &Bench, report: &mut Report) -> io::Result<()> {
+    let bytes = fs::metadata(&bench.binary)?.len();
+    report.value("binary", bytes as f64 / 1e6);
+    Ok(())
+}

@@ -1,0 +1,179 @@
+#!/usr/bin/env bash
+# Drives the release binary with curl from the first start to the last stop, and ends at the first surprise.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+binary="${CARGO_TARGET_DIR:-target}/release/auth-service"
+[[ -x $binary ]] || cargo build --release --bin auth-service
+work="$(mktemp -d)"
+server=
+finish() {
+    [[ -z $server ]] || kill -9 "$server" 2>/dev/null || true
+    rm -rf "$work"
+}
+trap finish EXIT
+
+surprise() {
+    echo "surprise: $*" >&2
+    sed 's/^/  log: /' "$work/log" >&2 || true
+    exit 1
+}
+
+# call STATUS METHOD PATH [arguments of curl]: one request; its answer is in $body and $work/head.
+call() {
+    local expected=$1 method=$2 path=$3
+    shift 3
+    body="$(curl -sS --max-time 30 -X "$method" -D "$work/head" -w '\n%{http_code}' "$@" "$url$path")" ||
+        surprise "$method $path: no answer"
+    local status="${body##*$'\n'}"
+    body="${body%$'\n'*}"
+    [[ $status == "$expected" ]] || surprise "$method $path: $status instead of $expected: $body"
+    printf '%s %-6s %s\n' "$status" "$method" "$path"
+}
+
+# As a program calls: with a bearer token.
+bearer() {
+    call "$@" -H "Authorization: Bearer $access"
+}
+
+# As a page calls: with the cookies of the browser, and what proves that it can read them.
+page() {
+    call "$@" -b "$work/jar" -c "$work/jar" -H "X-CSRF-Token: $(cookie csrf_access_token)"
+}
+
+cookie() {
+    awk -v name="$1" '$6 == name { print $7 }' "$work/jar"
+}
+
+holds() {
+    [[ $body == *"$1"* ]] || surprise "the answer does not hold $1: $body"
+}
+
+header() {
+    grep -qi "^$1" "$work/head" || surprise "there is no header $1: $(cat "$work/head")"
+}
+
+# fails STATUS CODE METHOD PATH [arguments of curl]: an error, in its envelope.
+fails() {
+    local status=$1 code=$2
+    shift 2
+    call "$status" "$@"
+    holds "{\"error\":{\"code\":\"$code\",\"message\":"
+    holds "\"request_id\":\"$(awk 'tolower($1) == "x-request-id:" { print $2 }' "$work/head" | tr -d '\r')\""
+}
+
+start() {
+    "$binary" --data-dir "$work/data" --listen 127.0.0.1:0 >"$work/out" 2>"$work/log" &
+    server=$!
+    for _ in {1..200}; do
+        grep -q 'listens on' "$work/out" && break
+        kill -0 "$server" 2>/dev/null || surprise "the server ended"
+        sleep 0.05
+    done
+    url="http://$(sed -n 's/.*listens on \([^;]*\);.*/\1/p' "$work/out")"
+}
+
+stop() {
+    kill -TERM "$server"
+    wait "$server" || surprise "the server ended with $?"
+    server=
+}
+
+admin() {
+    "$binary" --data-dir "$work/data" "$@" || surprise "auth-service $*: $?"
+}
+
+readonly FIRST="correct horse 81 battery" SECOND="another staple 82 battery"
+readonly JSON="Content-Type: application/json"
+
+register_and_log_in() {
+    call 201 POST /auth/register -H "$JSON" \
+        -d '{"username": "ann", "email": "ann@example.com", "password": "'"$FIRST"'"}'
+    holds '{"id":2,"username":"ann","email":"ann@example.com","first_name":null,"last_name":null,"is_active":true,"is_superuser":false}'
+    call 200 POST /auth/token -c "$work/jar" -H "$JSON" -d '{"username": "ann", "password": "'"$FIRST"'"}'
+    holds '"token_type":"bearer","refresh_token":null}'
+    header 'cache-control: no-store'
+    access="$(cookie access_token_cookie)"
+    call 200 POST /auth/login --data-urlencode username=ANN@example.com --data-urlencode "password=$FIRST"
+}
+
+stay_logged_in() {
+    bearer 200 GET /auth/me
+    holds '"username":"ann"'
+    header 'ratelimit: '
+    page 200 POST /auth/token/refresh
+    access="$(cookie access_token_cookie)"
+    bearer 200 GET /auth/sessions
+    holds '"current":true'
+    holds '"next_cursor":null'
+    page 200 PATCH /auth/me -H "$JSON" -d '{"first_name": "Ann"}'
+    holds '"first_name":"Ann"'
+}
+
+change_password_and_log_out() {
+    page 204 POST /auth/password/change -H "$JSON" \
+        -d '{"current_password": "'"$FIRST"'", "new_password": "'"$SECOND"'"}'
+    bearer 200 GET /auth/sessions
+    [[ $(grep -o '"id"' <<<"$body" | wc -l) == 1 ]] || surprise "the other session goes on: $body"
+    local refresh csrf
+    refresh="$(cookie refresh_token_cookie)" csrf="$(cookie csrf_access_token)"
+    page 200 POST /auth/logout
+    holds '{"message":"Logout successful"}'
+    fails 401 TOKEN_REVOKED GET /auth/me -H "Authorization: Bearer $access"
+    header 'www-authenticate: Bearer '
+    fails 401 TOKEN_REVOKED POST /auth/token/refresh -H "Cookie: refresh_token_cookie=$refresh" \
+        -H "X-CSRF-Token: $csrf"
+}
+
+errors() {
+    fails 401 UNAUTHORIZED GET /auth/me
+    fails 401 INVALID_TOKEN GET /auth/me -H "Authorization: Bearer nonsense"
+    fails 401 INVALID_CREDENTIALS POST /auth/token -H "$JSON" \
+        -d '{"username": "ann", "password": "'"$FIRST"'"}'
+    fails 400 VALIDATION_ERROR POST /auth/register -H "$JSON" \
+        -d '{"username": "bob", "email": "bob@example.com", "password": "short"}'
+    holds '"field":"password"'
+    fails 400 MALFORMED_REQUEST POST /auth/token -H "$JSON" -d '{'
+    fails 404 NOT_FOUND GET /nowhere
+    fails 405 METHOD_NOT_ALLOWED DELETE /auth/token
+    header 'allow: '
+    fails 415 UNSUPPORTED_MEDIA_TYPE POST /auth/token -H "Content-Type: text/plain" -d 'x'
+    head -c 1100000 /dev/zero >"$work/large"
+    fails 413 PAYLOAD_TOO_LARGE POST /auth/token -H "$JSON" -H "Expect:" \
+        --data-binary "@$work/large"
+    call 200 POST /auth/token -c "$work/jar" -H "$JSON" -d '{"username": "ann", "password": "'"$SECOND"'"}'
+    fails 403 CSRF_FAILED POST /auth/logout -b "$work/jar"
+}
+
+documents() {
+    call 200 GET /health
+    holds '{"status":"healthy","service":"auth_service","version":"2.1.0","uptime":"'
+    holds '"dependencies":{"database":"connected","redis":"connected"}}'
+    call 200 GET /health/live
+    call 200 GET /health/ready
+    call 200 GET /docs
+    header 'content-type: text/html'
+    call 200 GET /docs/viewer.js
+    call 200 GET /openapi.json
+    holds '"openapi":"3.'
+    holds '"/auth/token/refresh"'
+    call 200 GET /oauth2/jwks
+    holds '"kid"'
+}
+
+start
+admin user create --username admin --email admin@example.org --superuser --password-stdin <<<"$FIRST" >/dev/null
+documents
+register_and_log_in
+stay_logged_in
+change_password_and_log_out
+errors
+admin user list
+stop
+admin check
+start
+fails 401 INVALID_CREDENTIALS POST /auth/token -d username=ann -d "password=$FIRST"
+call 200 POST /auth/token -d username=ann -d "password=$SECOND"
+admin health
+stop
+echo "no surprises"

@@ -1,0 +1,6 @@
+//! Registration and the own account.
+mod deletion;
+mod names;
+mod passwords;
+mod profile;
+mod register;

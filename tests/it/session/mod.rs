@@ -1,0 +1,6 @@
+//! Login, refresh, logout, and the list of sessions.
+mod list;
+mod login;
+mod logout;
+mod refresh;
+mod replay;

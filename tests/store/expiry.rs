@@ -1,0 +1,86 @@
+//! Rows that end by themselves.
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use auth_service::base::{Error, Timestamp};
+use auth_service::store::{Sweep, expire_at};
+
+use crate::support::{NOTES, keys, note, open, runtime};
+
+const NOW: Timestamp = Timestamp::from_secs(1_000_000);
+
+static ENDED: AtomicU64 = AtomicU64::new(0);
+
+/// A note's text is the second at which it ends.
+const SWEEPS: &[Sweep] = &[
+    Sweep {
+        table: NOTES.name(),
+        end: |tx, key, now| {
+            let Some(found) = NOTES.get(tx, key)? else { return Ok(None) };
+            let ends = Timestamp::from_secs(found.text.parse().unwrap());
+            if ends > now {
+                return Ok(Some(ends));
+            }
+            NOTES.remove(tx, key);
+            Ok(None)
+        },
+    },
+    Sweep {
+        table: "test.other",
+        end: |_, key, _| {
+            assert_eq!(key, b"\0o\0");
+            ENDED.fetch_add(1, Ordering::SeqCst);
+            Ok(None)
+        },
+    },
+];
+
+#[test]
+fn a_sweep_ends_what_is_due_files_again_what_moved_and_leaves_the_rest() {
+    let (store, _dir) = open();
+    let sweep =
+        |secs: i64, limit| runtime().block_on(store.sweep(SWEEPS, NOW.plus_secs(secs), limit)).unwrap();
+    let file = |key: &'static str, filed: i64, ends: i64| {
+        store
+            .write_blocking(move |tx| {
+                NOTES.put(tx, key.as_bytes(), &note(&(NOW.secs() + ends).to_string()))?;
+                expire_at(tx, NOTES.name(), key.as_bytes(), NOW.plus_secs(filed))
+            })
+            .unwrap();
+    };
+    file("due", 10, 10);
+    file("moved", 10, 30);
+    file("later", 20, 20);
+    file("gone", 10, 10);
+    file("twice", 5, 10);
+    file("twice", 10, 10);
+    store
+        .write_blocking(|tx| {
+            NOTES.remove(tx, b"gone");
+            expire_at(tx, "test.other", b"\0o\0", NOW.plus_secs(10))?;
+            expire_at(tx, "test.other", b"\0o\0", Timestamp::MAX)
+        })
+        .unwrap();
+    let left = || keys(&store).into_iter().map(|key| String::from_utf8(key).unwrap()).collect::<Vec<_>>();
+    assert_eq!(sweep(4, 100), 0);
+    assert_eq!((sweep(9, 100), left().len()), (1, 4), "filed too early: looked at, and filed again");
+    assert_eq!((sweep(10, 2), sweep(10, 100), sweep(10, 100)), (2, 3, 0), "in portions, and no row twice");
+    assert_eq!((left(), ENDED.load(Ordering::SeqCst)), (vec!["later".to_owned(), "moved".to_owned()], 1));
+    assert_eq!((sweep(20, 100), left()), (1, vec!["moved".to_owned()]));
+    assert_eq!((sweep(29, 100), sweep(30, 100), left()), (0, 1, Vec::new()));
+    assert_eq!(sweep(1_000_000_000, 100), 0, "what never ends is never due");
+}
+
+#[test]
+fn a_sweep_of_a_table_that_nobody_ends_changes_nothing() {
+    let (store, _dir) = open();
+    store
+        .write_blocking(|tx| {
+            NOTES.put(tx, b"due", &note("1"))?;
+            expire_at(tx, NOTES.name(), b"due", NOW)?;
+            expire_at(tx, "test.unknown", b"x", NOW)
+        })
+        .unwrap();
+    let swept = runtime().block_on(store.sweep(SWEEPS, NOW, 100));
+    assert!(matches!(swept, Err(Error::Internal(_))));
+    assert_eq!(keys(&store), [b"due"]);
+}

@@ -1,0 +1,180 @@
+//! What is on disk today must be readable for ever: each version of each record has a file of golden bytes.
+//!
+//! `AUTH_BLESS=1` writes the files of the present versions. Files of older versions stay, and are read through
+//! `Record::upgrade`.
+use std::path::{Path, PathBuf};
+
+use auth_service::account::User;
+use auth_service::base::text::{DisplayName, Email, LookupKey, Username};
+use auth_service::base::{Id, Timestamp};
+use auth_service::crypto::Algorithm;
+use auth_service::keys::{KeyRecord, Stage};
+use auth_service::session::model::Exchange;
+use auth_service::session::{Origin, Session};
+use auth_service::store::{Map, Record, encode};
+
+const TIME: Timestamp = Timestamp::from_micros(1_749_985_743_405_528);
+
+fn known_at(path: &Path) -> Vec<u8> {
+    from_hex(&std::fs::read_to_string(path).unwrap_or_default())
+}
+
+fn golden(name: &str, version: u8) -> PathBuf {
+    let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/store/golden");
+    dir.join(format!("{name}.v{version}.hex"))
+}
+
+fn to_hex(bytes: &[u8]) -> String {
+    let mut text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    text.push('\n');
+    text
+}
+
+fn from_hex(text: &str) -> Vec<u8> {
+    let digits = text.trim().as_bytes();
+    digits.chunks(2).map(|two| u8::from_str_radix(std::str::from_utf8(two).unwrap(), 16).unwrap()).collect()
+}
+
+/// The present version is written as its golden bytes say, and every version is read back from its own.
+/// `read` is what the bytes of each version are for this program.
+fn check<V: Record + PartialEq>(name: &str, record: &V, read: impl Fn(u8) -> V) {
+    let (path, bytes) = (golden(name, V::VERSION), encode(record).unwrap());
+    if std::env::var_os("AUTH_BLESS").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, to_hex(&bytes)).unwrap();
+    }
+    assert!(
+        known_at(&path) == bytes,
+        "the shape of `{name}` changed: bump its VERSION, teach `upgrade` the old one, and let AUTH_BLESS=1 write \
+         the golden bytes of the new one. Stores out there have what {} says (if it is there), and this program \
+         would write\n{}",
+        path.display(),
+        to_hex(&bytes)
+    );
+    for version in 0..=V::VERSION {
+        let path = golden(name, version);
+        if path.exists() {
+            let found = Map::<V>::new("test.golden").decode(&known_at(&path));
+            let found = found
+                .unwrap_or_else(|error| panic!("version {version} of `{name}` is unreadable: {error:?}"));
+            assert!(found == read(version), "version {version} of `{name}` is read as something else");
+        }
+    }
+}
+
+fn user() -> User {
+    User {
+        id: 300,
+        username: Username::parse("Ünal.b").unwrap(),
+        email: Email::parse("Unal+x@bücher.example").unwrap(),
+        first_name: DisplayName::parse("first_name", "Ünal").unwrap(),
+        last_name: None,
+        is_active: true,
+        is_superuser: false,
+        password_hash: "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaGhhc2g".to_owned(),
+        created_at: TIME,
+        updated_at: TIME.plus_secs(1),
+        password_changed_at: TIME.plus_secs(-1),
+    }
+}
+
+fn session() -> Session {
+    Session {
+        id: Id::from_bytes(*b"0123456789abcdef"),
+        user: 300,
+        created_at: TIME,
+        auth_time: TIME.plus_secs(-1),
+        amr: vec!["pwd".to_owned(), "otp".to_owned()],
+        refreshed_at: TIME.plus_secs(1),
+        expires_at: Timestamp::MAX,
+        origin: Origin { address: "2001:db8::1".to_owned(), user_agent: "curl/8".to_owned() },
+        generation: 70_000,
+        refresh_hash: std::array::from_fn(|n| n as u8),
+    }
+}
+
+fn exchange() -> Exchange {
+    Exchange { generation: 251, hash: [0xab; 32], at: TIME, sealed: vec![0, 1, 254, 255] }
+}
+
+fn key(algorithm: Algorithm, stage: Stage) -> KeyRecord {
+    KeyRecord { kid: "kid-1".to_owned(), algorithm, sealed: vec![1, 2, 3], created_at: TIME, stage }
+}
+
+#[test]
+fn a_user_is_written_as_ever() {
+    check("user", &user(), |_| user());
+}
+
+#[test]
+fn a_session_is_written_as_ever() {
+    check("session", &session(), |_| session());
+}
+
+#[test]
+fn an_exchange_is_written_as_ever() {
+    check("exchange", &exchange(), |_| exchange());
+}
+
+/// An enum is a number on disk: each variant has a file, so that reordering them shows.
+#[test]
+fn a_key_is_written_as_ever() {
+    let (current, previous) = (Stage::Current { since: TIME }, Stage::Previous { since: TIME });
+    let keys = [
+        ("key_es256_next", key(Algorithm::Es256, Stage::Next)),
+        ("key_rs256_current", key(Algorithm::Rs256, current)),
+        ("key_eddsa_previous", key(Algorithm::EdDsa, previous)),
+        ("key_hs256_next", key(Algorithm::Hs256, Stage::Next)),
+    ];
+    for (name, record) in keys {
+        check(name, &record, |_| record.clone());
+    }
+}
+
+#[test]
+fn a_number_and_nothing_are_written_as_ever() {
+    check("number", &u64::from(u32::MAX), |_| u64::from(u32::MAX));
+    check("nothing", &(), |_| ());
+}
+
+/// Not a record, but as hard to change: under these bytes a name is found.
+#[test]
+fn the_lookup_keys_of_names_are_made_as_ever() {
+    let names = ["anna", "Ünal.b", "user1", "userl", "山田", "аее", "Ａnna@Example.com", "m-rn_w.0O"];
+    let keys = names.map(|name| to_hex(&LookupKey::of(name).to_bytes())).concat();
+    let path = golden("lookup_keys", 0);
+    if std::env::var_os("AUTH_BLESS").is_some() {
+        std::fs::write(&path, &keys).unwrap();
+    }
+    let known = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        known == keys,
+        "names are found under other keys than before (a new version of the Unicode tables?): nobody could log \
+         in. A migration in `schema.rs` must make the indexes anew.\n{known}\n{keys}"
+    );
+}
+
+#[test]
+fn every_record_of_the_program_has_golden_bytes() {
+    let mut found = Vec::new();
+    find_records(&PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+    found.sort_unstable();
+    assert_eq!(
+        found,
+        ["()", "Exchange", "KeyRecord", "Session", "User", "u64"],
+        "tests here must know them all"
+    );
+}
+
+fn find_records(dir: &Path, found: &mut Vec<String>) {
+    for entry in dir.read_dir().unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            find_records(&path, found);
+        } else {
+            let text = std::fs::read_to_string(&path).unwrap_or_default();
+            let records = text.lines().filter_map(|line| line.trim().strip_prefix("impl Record for "));
+            found.extend(records.map(|rest| rest.trim_end_matches(" {").to_owned()));
+        }
+    }
+}
