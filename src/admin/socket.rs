@@ -1,6 +1,6 @@
 //! The Unix socket in the data directory: its file is the permission.
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream as BlockingStream;
@@ -17,8 +17,10 @@ use crate::base::{Error, Result};
 pub const FILE_NAME: &str = "admin.sock";
 /// No command is longer.
 const MAX_LINE: u64 = 1 << 20;
-/// `check` of a large store takes its time.
-const PATIENCE: Duration = Duration::from_secs(3600);
+/// How long a supervisor waits to hear that a server is well.
+const PATIENCE_FOR_HEALTH: Duration = Duration::from_secs(5);
+/// No other command takes so long, but for `check`, which reads a whole store.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Listens in a data directory whose store this process has locked: a socket that is there is a dead one's.
 ///
@@ -31,7 +33,7 @@ pub fn listen(data_dir: &Path) -> Result<UnixListener> {
     let directory = File::open(data_dir).map_err(describe)?;
     let path = Path::new("/proc/self/fd").join(directory.as_raw_fd().to_string()).join(FILE_NAME);
     if let Err(cause) = fs::remove_file(&path)
-        && cause.kind() != std::io::ErrorKind::NotFound
+        && cause.kind() != ErrorKind::NotFound
     {
         return Err(describe(cause));
     }
@@ -87,8 +89,12 @@ pub fn ask(data_dir: &Path, command: &Command) -> Result<Option<Answer>> {
     let Ok(directory) = File::open(data_dir) else { return Ok(None) };
     let path = Path::new("/proc/self/fd").join(directory.as_raw_fd().to_string()).join(FILE_NAME);
     let Ok(mut stream) = BlockingStream::connect(&path) else { return Ok(None) };
-    let failed = |cause: std::io::Error| Error::unavailable(format!("the server did not answer: {cause}"));
-    stream.set_read_timeout(Some(PATIENCE)).map_err(failed)?;
+    let failed = |cause: std::io::Error| {
+        let late = cause.kind() == ErrorKind::WouldBlock;
+        let cause = if late { "it takes too long".to_owned() } else { cause.to_string() };
+        Error::unavailable(format!("the server did not answer: {cause}"))
+    };
+    stream.set_read_timeout(patience(command)).map_err(failed)?;
     let mut text = serde_json::to_vec(command).map_err(Error::internal)?;
     text.push(b'\n');
     stream.write_all(&text).map_err(failed)?;
@@ -100,4 +106,12 @@ pub fn ask(data_dir: &Path, command: &Command) -> Result<Option<Answer>> {
     serde_json::from_str(&line)
         .map(Some)
         .map_err(|cause| Error::unavailable(format!("no answer of ours: {cause}")))
+}
+
+fn patience(command: &Command) -> Option<Duration> {
+    match command {
+        Command::Check => None,
+        Command::Health => Some(PATIENCE_FOR_HEALTH),
+        _ => Some(PATIENCE),
+    }
 }

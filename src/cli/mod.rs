@@ -47,7 +47,7 @@ fn dispatch(args: Args) -> u8 {
         Err(error) => return output::fail(&error, json, output::USAGE),
     };
     let outcome = match group {
-        Group::Serve => return serve(config),
+        Group::Serve => return serve(config, json),
         Group::Config { command } => return config::run(&command, &in_force, json),
         group => command_of(group).and_then(|command| ask::ask(config, command)),
     };
@@ -62,13 +62,13 @@ fn environment() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os().filter_map(|(name, text)| Some((name.into_string().ok()?, text.into_string().ok()?)))
 }
 
-fn serve(config: Config) -> u8 {
+fn serve(config: Config, json: bool) -> u8 {
     serve::start_logging(&config.log);
     let served =
         serve::open_store(&config).and_then(|store| ask::runtime()?.block_on(serve::run(config, store)));
     match served {
         Ok(()) => output::DONE,
-        Err(error) => output::fail(&error, false, output::UNAVAILABLE),
+        Err(error) => output::fail(&error, json, output::UNAVAILABLE),
     }
 }
 

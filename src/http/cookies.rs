@@ -108,10 +108,13 @@ impl Cookies {
 fn find<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>> {
     let mut found = None;
     for header in headers.get_all(COOKIE) {
-        // Cookies of others may hold any bytes; they must not hide ours.
+        // Cookies of others may hold any bytes; they must not hide ours. Nor may one whose name begins with a space
+        // of some other alphabet pass for ours: browsers take that for another name, without our prefix's promises.
         let pairs =
             header.as_bytes().split(|byte| *byte == b';').filter_map(|pair| str::from_utf8(pair).ok());
-        for (_, value) in pairs.filter_map(|pair| pair.trim().split_once('=')).filter(|(n, _)| *n == name) {
+        for (_, value) in
+            pairs.filter_map(|pair| pair.trim_ascii().split_once('=')).filter(|(n, _)| *n == name)
+        {
             if found.is_some_and(|before| before != value) {
                 return Err(Error::Malformed("A cookie came twice with different values".into()));
             }

@@ -29,6 +29,8 @@ use crate::config::{Config, IpNets, Origins, PublicUrl};
 const CONTENT_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 const HSTS: &str = "max-age=31536000; includeSubDomains";
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// What `dress` adds, and the limiter and the cookies before it.
+const COMMON_HEADERS: usize = 8;
 const MAX_REQUEST_ID: usize = 128;
 const MAX_USER_AGENT: usize = 256;
 /// Paths that supervisors, browsers and other services ask again and again.
@@ -140,20 +142,24 @@ impl<E: Endpoint> Gate<E> {
         }
     }
 
-    async fn pass(&self, request: Request, id: &str) -> Response {
-        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-        let (allowance, outcome) = match self.admit(request) {
-            Ok((request, allowance)) if method.is_safe() => (allowance, self.run(request).await),
-            Ok((request, allowance)) => {
-                let span = tracing::info_span!("request", request_id = id, %method, path);
-                (allowance, self.run(request).instrument(span).await)
+    async fn pass(&self, mut request: Request, id: &str) -> Response {
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        let (allowance, outcome) = match self.admit(&mut request) {
+            Ok(allowance) if method.is_safe() => {
+                (allowance, self.within_time(self.inner.call(without_body(request))).await)
+            }
+            Ok(allowance) => {
+                let span = tracing::info_span!("request", request_id = id, %method, path = uri.path());
+                // Boxed, so that reading, which is rare, makes what is moved about for every request no larger.
+                let work = Box::pin(self.read_and_call(request).instrument(span));
+                (allowance, self.within_time(work).await)
             }
             Err(error) => (Allowance::used_up(&error), Err(Failure(error).into())),
         };
         let mut response = match outcome {
             Ok(response) => response,
             Err(error) if error.status() == StatusCode::METHOD_NOT_ALLOWED => {
-                self.other_method(&method, &path, &error, id)
+                self.other_method(&method, uri.path(), &error, id)
             }
             Err(error) => envelope::render(&error, id, self.clock.now()),
         };
@@ -177,8 +183,8 @@ impl<E: Endpoint> Gate<E> {
     }
 
     /// Finds out who it is and whether it may ask at all.
-    fn admit(&self, mut request: Request) -> Result<(Request, Option<Allowance>)> {
-        check_host(&request)?;
+    fn admit(&self, request: &mut Request) -> Result<Option<Allowance>> {
+        check_host(request)?;
         let peer = request.remote_addr().as_socket_addr().map(std::net::SocketAddr::ip);
         let peer = peer.ok_or_else(|| Error::internal("a request from no address"))?;
         let address = client_address(peer, request.headers(), &self.trusted_proxies);
@@ -189,7 +195,7 @@ impl<E: Endpoint> Gate<E> {
         }
         let authenticator = Arc::clone(&self.authenticator);
         request.extensions_mut().insert(Arc::new(RequestInfo { address, presented, authenticator }));
-        Ok((request, allowance))
+        Ok(allowance)
     }
 
     fn count(
@@ -208,24 +214,24 @@ impl<E: Endpoint> Gate<E> {
         self.limiter.count(client, self.clock.now())
     }
 
-    /// Reads the body and runs the handler, within the time that a request has; a panic is an error.
-    async fn run(&self, request: Request) -> poem::Result<Response> {
-        let work = AssertUnwindSafe(async {
-            let request = self.with_whole_body(request).await?;
-            self.inner.call(request).await.map(IntoResponse::into_response)
-        });
-        match tokio::time::timeout(self.time_limit, work.catch_unwind()).await {
-            Ok(Ok(outcome)) => outcome,
+    /// Runs a handler within the time that a request has; a panic is an error.
+    async fn within_time<T: IntoResponse>(
+        &self,
+        work: impl Future<Output = poem::Result<T>> + Send,
+    ) -> poem::Result<Response> {
+        match tokio::time::timeout(self.time_limit, AssertUnwindSafe(work).catch_unwind()).await {
+            Ok(Ok(outcome)) => outcome.map(IntoResponse::into_response),
             Ok(Err(_)) => Err(envelope::panicked()),
             Err(_) => Err(TimedOut.into()),
         }
     }
 
+    async fn read_and_call(&self, request: Request) -> poem::Result<E::Output> {
+        self.inner.call(self.with_whole_body(request).await?).await
+    }
+
     /// Counts while it reads: a chunked body has no length to believe.
     async fn with_whole_body(&self, mut request: Request) -> poem::Result<Request> {
-        if matches!(*request.method(), Method::GET | Method::HEAD) {
-            return Ok(request);
-        }
         let announced = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
         if announced
             .and_then(|length| length.parse().ok())
@@ -240,6 +246,7 @@ impl<E: Endpoint> Gate<E> {
 
     /// The headers of every answer; a handler's own are kept.
     fn dress(&self, headers: &mut HeaderMap, id: &str) {
+        headers.reserve(COMMON_HEADERS);
         if let Ok(id) = HeaderValue::from_str(id) {
             headers.insert(REQUEST_ID, id);
         }
@@ -251,6 +258,12 @@ impl<E: Endpoint> Gate<E> {
             headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(HSTS));
         }
     }
+}
+
+/// What a safe request brings along says nothing (RFC 9110 section 9.3.1), and nobody reads it.
+fn without_body(mut request: Request) -> Request {
+    drop(request.take_body());
+    request
 }
 
 /// The paths themselves and what lies below them, not every name that begins so.
@@ -288,6 +301,19 @@ impl RequestIds {
         Self { run: u32::from_be_bytes(entropy::bytes(rng)), next: AtomicU64::new(1) }
     }
 
+    /// `req_` and 16 hexadecimal digits, written by hand: every request has one.
+    fn next_id(&self) -> String {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let number =
+            u64::from(self.run) << 32 | self.next.fetch_add(1, Ordering::Relaxed) & u64::from(u32::MAX);
+        let mut id = String::with_capacity(20);
+        id.push_str("req_");
+        for shift in (0..64).step_by(4).rev() {
+            id.push(char::from(DIGITS[(number >> shift & 15) as usize]));
+        }
+        id
+    }
+
     /// The one that came with the request, if it may stand in a log line; otherwise a new one.
     fn of(&self, headers: &HeaderMap) -> String {
         let given = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).filter(|id| {
@@ -296,7 +322,7 @@ impl RequestIds {
         });
         match given {
             Some(id) => id.to_owned(),
-            None => format!("req_{:08x}{:08x}", self.run, self.next.fetch_add(1, Ordering::Relaxed)),
+            None => self.next_id(),
         }
     }
 }

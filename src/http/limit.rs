@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use moka::sync::Cache;
-use poem::http::header::{HeaderMap, HeaderValue};
+use poem::http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::base::{Error, Result, Timestamp};
 
+const LEFT: HeaderName = HeaderName::from_static("ratelimit");
+const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 /// One hour, in seconds.
 const WINDOW_SECS: i64 = 3600;
 
@@ -100,9 +102,9 @@ impl RateLimiter {
     pub fn describe(&self, headers: &mut HeaderMap, allowance: Allowance) {
         let Allowance { remaining, reset_secs } = allowance;
         if let Ok(left) = HeaderValue::try_from(format!("\"default\";r={remaining};t={reset_secs}")) {
-            headers.insert("ratelimit", left);
+            headers.insert(LEFT, left);
         }
-        headers.insert("ratelimit-policy", self.policy.clone());
+        headers.insert(POLICY, self.policy.clone());
     }
 }
 

@@ -10,6 +10,7 @@ pub mod envelope;
 pub mod gate;
 pub mod json;
 pub mod limit;
+pub mod routes;
 pub mod shape;
 pub mod spec;
 
@@ -19,3 +20,4 @@ pub use cookies::Cookies;
 pub use envelope::Failure;
 pub use gate::{Gate, RequestInfo};
 pub use json::{Form, Json};
+pub use routes::Routes;

@@ -143,7 +143,7 @@ impl Keys {
 
 /// The stored keys, with a current one of the configured algorithm and a next one.
 async fn ensure(store: &Store, env: &Env, sealer: &Sealer, policy: &KeyPolicy) -> Result<Vec<KeyRecord>> {
-    let keys = store.get(|tx| table::all(tx))?;
+    let keys = store.get(table::all)?;
     let signs =
         |key: &KeyRecord| matches!(key.stage, Stage::Current { .. }) && key.algorithm == policy.algorithm;
     if keys.iter().any(signs) {

@@ -23,7 +23,6 @@ use crate::config::Http;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Bytes of a request's head.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
-const MAX_HEADERS: usize = 100;
 const MAX_STREAMS: u32 = 128;
 
 /// Serves `endpoint` until `stop` says so, then gives running requests their time and closes the rest.
@@ -63,7 +62,7 @@ where
 fn builder() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     // The connection's own watch (`Server::connection`) bounds the time for a head at no cost per request.
-    builder.http1().header_read_timeout(None).max_buf_size(MAX_HEAD_BYTES).max_headers(MAX_HEADERS);
+    builder.http1().header_read_timeout(None).max_buf_size(MAX_HEAD_BYTES);
     builder
         .http2()
         .timer(TokioTimer::new())

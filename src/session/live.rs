@@ -52,6 +52,11 @@ impl LiveSessions {
         let token = self.verified(token)?;
         jwt::check_times(token.expires_at, now)?;
         let live = self.sessions.get(&self.store, token.session, |tx| load(tx, token.session))?;
+        let live = match live {
+            // A refresh may have moved the end since this was loaded.
+            Some(live) if now >= live.expires_at => self.store.get(|tx| load(tx, token.session))?,
+            live => live,
+        };
         let live = live.filter(|live| !live.revoked_tokens.contains(&token.id)).ok_or(Error::TokenRevoked)?;
         if now >= live.expires_at {
             return Err(Error::TokenExpired);
@@ -59,7 +64,7 @@ impl LiveSessions {
         Ok(Actor { user: Arc::clone(&live.user), token })
     }
 
-    /// Call in every change of a session, or of its user.
+    /// Call in every change of a session, or of its user, but for one that only prolongs the session.
     pub fn forget(&self, tx: &mut WriteTx, session: Id<Session>) {
         self.sessions.forget(tx, session);
     }

@@ -145,9 +145,9 @@ mod tests {
         }
     }
 
-    fn exchange(generation: u32, age: i64) -> Option<Exchange> {
+    fn exchange(generation: u32, age: i64) -> Exchange {
         let hash = [generation as u8; 32];
-        Some(Exchange { generation, hash, at: NOW.plus_secs(-age), sealed: vec![generation as u8] })
+        Exchange { generation, hash, at: NOW.plus_secs(-age), sealed: vec![generation as u8] }
     }
 
     fn judge(current: u32, presented: u32, exchange: Option<Exchange>) -> Judgement {
@@ -163,14 +163,14 @@ mod tests {
 
     #[test]
     fn an_old_token_is_answered_again_for_a_while_and_then_is_stolen() {
-        assert_eq!(judge(5, 4, exchange(4, 30)), Judgement::Again { sealed: vec![4] });
-        assert_eq!(judge(5, 4, exchange(4, 31)), Judgement::Stolen);
+        assert_eq!(judge(5, 4, Some(exchange(4, 30))), Judgement::Again { sealed: vec![4] });
+        assert_eq!(judge(5, 4, Some(exchange(4, 31))), Judgement::Stolen);
         assert_eq!(judge(5, 2, None), Judgement::Stolen);
     }
 
     #[test]
     fn a_token_whose_slot_was_used_again_proves_theft_only_when_it_is_old() {
-        assert_eq!(judge(9, 1, exchange(5, 10)), Judgement::Worthless);
-        assert_eq!(judge(9, 1, exchange(5, 40)), Judgement::Stolen);
+        assert_eq!(judge(9, 1, Some(exchange(5, 10))), Judgement::Worthless);
+        assert_eq!(judge(9, 1, Some(exchange(5, 40))), Judgement::Stolen);
     }
 }

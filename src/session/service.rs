@@ -349,13 +349,14 @@ fn exchange_token(
     now: Timestamp,
     window: i64,
 ) -> Result<Refreshed> {
-    let Some((session, _)) = current(tx, next.id)? else { return Ok(Refreshed::Gone) };
+    // A user who may not go on has no session either: they end in the same change.
+    let Some(session) = table::by_id(tx, next.id)? else { return Ok(Refreshed::Gone) };
     let earlier =
         if generation < session.generation { table::exchange(tx, session.id, generation)? } else { None };
     Ok(match session.judge((generation, &hash), earlier, now, window) {
         Judgement::Current => {
+            // What is known of a live session stays true: only its end moves, and that is looked up when it comes.
             table::update(tx, &next, &exchange)?;
-            live.forget(tx, next.id);
             Refreshed::Done
         }
         Judgement::Again { sealed } => Refreshed::Again { sealed },

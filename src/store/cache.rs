@@ -1,8 +1,9 @@
 //! Decoded values kept near, never older than the last change its caller has heard of.
 //!
-//! Every entry carries the commit at which it was true. Without it, a reader that began before a commit could
-//! put the old value back after that commit's invalidation, and a revoked session would live on. For the same
-//! reason nothing is believed that was read before the engine had to open its disk again.
+//! Newer knowledge wins, in whatever order it arrives: every entry carries the commit at which it was true. Without
+//! it, a reader that began before a commit could put the old value back after that commit's invalidation, and a
+//! revoked session would live on. For the same reason nothing is believed that was read before the engine had to open
+//! its disk again.
 use std::hash::Hash;
 
 use moka::ops::compute::Op;
@@ -45,21 +46,24 @@ where
             return Ok(value);
         }
         let (commit, value) = store.get(|tx| Ok((tx.commit(), load(tx)?)))?;
-        self.learn(key, commit, Some(value.clone()));
+        // Where nothing is known any more, a change may have been forgotten that came after the reading.
+        let is_latest = || store.engine.last_commit() == commit;
+        self.0.entry(key).and_compute_with(|old| match old {
+            Some(old) if old.value().0 > commit => Op::Nop,
+            None if !is_latest() => Op::Nop,
+            _ => Op::Put((commit, Some(value.clone()))),
+        });
         Ok(value)
     }
 
     /// Call in every change of what `key` stands for.
     pub fn forget(&self, tx: &mut WriteTx, key: K) {
         let cache = self.clone();
-        tx.when_settled(move |commit| cache.learn(key, commit, None));
-    }
-
-    /// Newer knowledge wins, in whatever order it arrives.
-    fn learn(&self, key: K, commit: u64, value: Option<V>) {
-        self.0.entry(key).and_compute_with(|old| match old {
-            Some(old) if old.value().0 > commit => Op::Nop,
-            _ => Op::Put((commit, value)),
+        tx.when_settled(move |commit| {
+            cache.0.entry(key).and_compute_with(|old| match old {
+                Some(old) if old.value().0 > commit => Op::Nop,
+                _ => Op::Put((commit, None)),
+            });
         });
     }
 }

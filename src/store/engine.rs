@@ -175,6 +175,12 @@ impl Engine {
         current.as_ref().is_none_or(|opened| !opened.writable || opened.is_suspect())
     }
 
+    /// Has the current database given up by [`Engine::recover`].
+    pub fn suspect(&self) {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        current.as_ref().inspect(|opened| opened.suspect.store(true, Ordering::SeqCst));
+    }
+
     /// Whether a read has failed.
     pub fn is_suspect(&self) -> bool {
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);

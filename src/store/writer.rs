@@ -140,11 +140,7 @@ fn attempt<T>(batch: &Batch, change: impl FnOnce(&mut WriteTx) -> Result<T>) -> 
     let mut tx = WriteTx::new(&batch.txn, &batch.broken);
     let ran = catch_unwind(AssertUnwindSafe(|| change(&mut tx)));
     let value = ran.unwrap_or_else(|_| Err(Error::internal("a change panicked")))?;
-    let applied = catch_unwind(AssertUnwindSafe(|| tx.apply()));
-    let (effects, edited) = applied.unwrap_or_else(|_| {
-        batch.broken.set(true);
-        Err(Error::unavailable("the store panicked below a change"))
-    })?;
+    let (effects, edited) = tx.apply()?;
     batch.edited.set(batch.edited.get() || edited);
     Ok((value, effects))
 }
@@ -181,13 +177,13 @@ impl Writer {
             match message {
                 Ok(Message::Change(first)) => {
                     let (batch, last) = self.gather(first);
-                    commit(&self.engine, batch);
+                    self.surviving(|| commit(&self.engine, batch));
                     if last {
                         return;
                     }
                 }
                 Ok(Message::Nudge) => {}
-                Err(RecvTimeoutError::Timeout) => self.heartbeat(),
+                Err(RecvTimeoutError::Timeout) => self.surviving(|| self.heartbeat()),
                 Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return,
             }
         }
@@ -226,9 +222,16 @@ impl Writer {
         if self.engine.needs_recovery() || self.engine.vitals().last_commit_age < HEARTBEAT_EVERY {
             return;
         }
-        let beat = catch_unwind(AssertUnwindSafe(|| self.engine.heartbeat()));
-        if !matches!(beat, Ok(Ok(()))) {
-            self.engine.fail(&format!("the heartbeat failed: {beat:?}"));
+        if let Err(error) = self.engine.heartbeat() {
+            self.engine.fail(&format!("{error:?}"));
+        }
+    }
+
+    /// A panic of redb (it poisons its locks, so there may be more to come) must not end the only writer.
+    fn surviving(&self, work: impl FnOnce()) {
+        if catch_unwind(AssertUnwindSafe(work)).is_err() {
+            tracing::error!("the store's writer panicked; the store is opened anew");
+            self.engine.suspect();
         }
     }
 }

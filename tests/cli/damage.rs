@@ -1,7 +1,9 @@
 //! What `check` and `health` say when something is wrong: exit code 4.
 use std::process::Command;
+use std::time::Duration;
 
 use auth_service::store::{Map, Options, Store};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::support::{PASSWORD, Place, Server};
@@ -38,13 +40,22 @@ fn check_finds_a_damaged_row_with_a_server_and_without() {
     server.stop();
 }
 
-/// A server whose files may not grow past `blocks` of 512 bytes: what a full disk is.
-fn on_a_small_disk(place: &Place, blocks: u64) -> Server {
+#[test]
+fn a_server_that_hangs_is_told_from_one_that_is_well() {
+    let place = Place::new();
+    let server = place.start();
+    server.signal(Signal::STOP);
+    let said = place.run(&["health"]).refusal(3);
+    assert!(said.contains("did not answer"), "{said}");
+    server.signal(Signal::CONT);
+    place.run(&["health"]).text();
+}
+
+/// A server that lives on when the system refuses to let its file grow: without the trap it would be ended.
+fn on_a_disk_that_may_fill_up(place: &Place) -> Server {
     let server = place.command(&["--listen", "127.0.0.1:0"]);
     let mut shell = Command::new("sh");
-    // Without the trap the system would end the process instead of failing the write.
-    let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
-    shell.args(["-c", &script]).arg(server.get_program()).args(server.get_args());
+    shell.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(server.get_program()).args(server.get_args());
     for (name, value) in server.get_envs() {
         match value {
             Some(value) => shell.env(name, value),
@@ -56,13 +67,14 @@ fn on_a_small_disk(place: &Place, blocks: u64) -> Server {
 }
 
 #[tokio::test]
-async fn health_tells_of_a_disk_that_takes_nothing_more() {
+async fn health_tells_of_a_disk_that_takes_nothing_and_of_its_recovery() {
     let place = Place::new();
     place.create("ann", &[]);
-    let blocks = std::fs::metadata(place.inside("auth.redb")).unwrap().len() / 512;
-    let server = on_a_small_disk(&place, blocks);
+    let server = on_a_disk_that_may_fill_up(&place);
     let user = server.log_in("ann", PASSWORD).await;
-    fill(&server).await;
+    let bob = json!({"username": "bob", "email": "bob@example.com", "password": PASSWORD});
+    server.limit_files(Some(0));
+    assert_eq!(server.post("/auth/register", &bob).await.status(), 503);
     let health = place.run(&["--json", "health"]);
     assert_eq!(health.code, 4, "{}", health.err);
     let health: Value = serde_json::from_str(&health.out).unwrap();
@@ -71,23 +83,11 @@ async fn health_tells_of_a_disk_that_takes_nothing_more() {
     assert_eq!((text.code, text.out.starts_with("unhealthy; database failed; ")), (4, true), "{}", text.out);
     assert_eq!(server.get("/health").await.status(), 503);
     assert_eq!(server.me(&user).await, 200, "what is there can still be read");
-}
-
-/// Registers users until there is no room for one more.
-async fn fill(server: &Server) {
-    for round in 0..200 {
-        let register = async |n| {
-            let name = format!("u{round}-{n}");
-            let body =
-                json!({"username": name, "email": format!("{name}@example.com"), "password": PASSWORD});
-            server.post("/auth/register", &body).await.status().as_u16()
-        };
-        // Not more at a time than hashes may wait: that is a 503 as well.
-        let answers = futures_util::future::join_all((0..32).map(register)).await;
-        assert!(answers.iter().all(|status| matches!(status, 201 | 503)), "{answers:?}");
-        if answers.contains(&503) {
-            return;
-        }
+    let said = place.run(&["user", "disable", "ann"]).refusal(3);
+    assert!(said.contains("Service temporarily unavailable"), "{said}");
+    server.limit_files(None);
+    while place.run(&["health"]).code != 0 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    panic!("the disk is not small enough");
+    assert_eq!(server.post("/auth/register", &bob).await.status(), 201);
 }

@@ -61,6 +61,11 @@ fn with_json_refusals_are_json_too() {
     let said = Place::new().with("listen", "nowhere").run(&["--json", "check"]).refusal(2);
     let said: Value = serde_json::from_str(&said).unwrap();
     assert_eq!(said["error"]["field"], "listen");
+    let place = Place::new();
+    let _first = place.start();
+    let said = place.run(&["--json", "serve", "--listen", "127.0.0.1:0"]).refusal(3);
+    let said: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(said["error"]["code"], "SERVICE_UNAVAILABLE");
 }
 
 #[test]

@@ -276,3 +276,21 @@ async fn cookies_of_others_do_not_hide_ours() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_name_that_only_looks_like_our_cookies_is_another() {
+    let app = TestApp::start().await;
+    let user = app.user("ann").await;
+    let pair = format!("access_token_cookie={}", user.tokens.access);
+    for space in
+        ["\u{a0}", "\u{2000}", "\u{2003}", "\u{3000}", "\u{85}", "\u{feff}", "$", "__Host-", "__Secure-"]
+    {
+        let request =
+            app.request(Method::GET, "/auth/me").header("Cookie", format!("{space}{pair}").as_bytes());
+        app.fails(request, 401, "UNAUTHORIZED").await;
+    }
+    for space in [" ", "  ", "\t", "; ", "a=b; "] {
+        let request = app.request(Method::GET, "/auth/me").header("Cookie", format!("{space}{pair}"));
+        app.json(request, 200).await;
+    }
+}

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may stop on the spot")]
 mod account;
 mod architecture;
+mod cache;
 mod credentials;
 mod csrf;
 mod endpoints;

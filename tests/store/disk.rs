@@ -24,6 +24,8 @@ pub enum Fault {
     Read,
     /// Every other write, growth or sync fails.
     Flaky,
+    /// Writes and syncs panic, as redb may on a damaged file.
+    Panics,
     /// Of every so many syncs, the last does its work and says that it failed.
     SyncOf(u64),
     /// Everything fails; nothing changes any more.
@@ -209,6 +211,7 @@ impl State {
         let Some((fault, good)) = &mut self.fault else { return Ok(()) };
         let concerned = match fault {
             Fault::Full => matches!(kind, Kind::Write | Kind::Resize),
+            Fault::Panics => matches!(kind, Kind::Write | Kind::Sync),
             Fault::Sync | Fault::SyncOf(_) => kind == Kind::Sync,
             Fault::Read => kind == Kind::Read,
             Fault::Flaky | Fault::All => kind != Kind::Read,
@@ -231,6 +234,7 @@ impl State {
         Err(match fault {
             Fault::Full => io::ErrorKind::StorageFull.into(),
             Fault::All => dead(),
+            Fault::Panics => panic!("the disk of the test panics"),
             _ => io::Error::other("the disk fails"),
         })
     }

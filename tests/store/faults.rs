@@ -96,6 +96,23 @@ fn a_database_given_up_without_a_failed_read_or_commit_is_brought_back_by_the_ne
 }
 
 #[test]
+fn a_panic_below_a_commit_is_a_failure_like_any_other() {
+    for good in [0, 1, 2, 5, 8, 9, 10] {
+        let disk = SimDisk::new(good);
+        let store = store_on(&disk, 400_000);
+        put(&store, "a", "kept").unwrap();
+        disk.fail_after(good, Fault::Panics);
+        wait_until("a write fails", || put(&store, "b", "open").is_err());
+        wait_until("the store is read again", || read(&store, "a").is_ok_and(|text| text.unwrap() == "kept"));
+        assert!(is_unavailable(&put(&store, "a", "refused")));
+        disk.heal();
+        wait_for_writes(&store);
+        assert_eq!(read(&store, "a").unwrap().unwrap(), "kept");
+        store.close();
+    }
+}
+
+#[test]
 fn a_reader_that_outlives_a_failure_does_not_make_the_store_fail_again() {
     let disk = SimDisk::new(5);
     let store = store_on(&disk, 0);

@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use serde_json::{Value, json};
 
 use super::{PASSWORD, PATIENCE, Tokens, exit_code};
@@ -96,6 +96,12 @@ impl Server {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.write_all(bytes.as_bytes()).unwrap();
         stream
+    }
+
+    /// How long its files may become, from now on.
+    pub fn limit_files(&self, bytes: Option<u64>) {
+        let limit = Rlimit { current: bytes, maximum: None };
+        prlimit(Some(Pid::from_child(&self.child)), Resource::Fsize, limit).unwrap();
     }
 
     pub fn signal(&self, signal: Signal) {

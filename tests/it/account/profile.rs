@@ -123,3 +123,25 @@ async fn a_taken_address_is_refused() {
     }
     assert_eq!(user.profile().await["first_name"], Value::Null);
 }
+
+#[tokio::test]
+async fn an_address_that_many_want_at_once_goes_to_one() {
+    let app = TestApp::start().await;
+    let mut users = Vec::new();
+    for n in 0..8 {
+        users.push(app.user(&format!("user{n}")).await);
+    }
+    let change = json!({"email": "new@example.com", "current_password": PASSWORD});
+    let answers = futures_util::future::join_all(users.iter().map(|user| patch(user, &change).send())).await;
+    let mut winners = 0;
+    for answer in answers {
+        let answer = answer.unwrap();
+        if answer.status() == 200 {
+            winners += 1;
+        } else {
+            let details = app.failure(Method::PATCH, answer, 400, "VALIDATION_ERROR").await;
+            assert_eq!(details, json!({"field": "email", "reason": "is taken"}));
+        }
+    }
+    assert_eq!(winners, 1);
+}

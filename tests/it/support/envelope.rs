@@ -28,6 +28,13 @@ pub fn check_envelope(status: u16, headers: &HeaderMap, text: &str, code: &str) 
     assert!(error["details"].is_object(), "{text}");
     check_contract_time(error["timestamp"].as_str().unwrap());
 
+    check_headers(status, headers, code);
+    (error["details"].clone(), error["message"].as_str().unwrap().to_owned())
+}
+
+/// The headers that say what kind of error it is.
+fn check_headers(status: u16, headers: &HeaderMap, code: &str) {
+    let header = |name: &str| headers.get(name).map(|value| value.to_str().unwrap().to_owned());
     assert_eq!(header("content-type").unwrap(), "application/json; charset=utf-8");
     assert_eq!(header("cache-control").as_deref(), Some("no-store"));
     assert_eq!(header("x-content-type-options").as_deref(), Some("nosniff"));
@@ -40,7 +47,6 @@ pub fn check_envelope(status: u16, headers: &HeaderMap, text: &str, code: &str) 
         assert_eq!(challenge.contains("error=\"invalid_token\""), code != "UNAUTHORIZED", "{challenge}");
     }
     assert_eq!(header("allow").is_some(), status == 405, "Allow");
-    (error["details"].clone(), error["message"].as_str().unwrap().to_owned())
 }
 
 /// `2025-06-15T11:09:03.405528`

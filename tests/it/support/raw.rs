@@ -104,7 +104,7 @@ impl Raw {
 
     /// False at the end of the connection, a reset included.
     async fn read_more(&mut self) -> bool {
-        let mut chunk = [0; 16 * 1024];
+        let mut chunk = vec![0; 16 * 1024];
         let read = timeout(PATIENCE, self.stream.read(&mut chunk)).await.expect("the server says something");
         let read = read.unwrap_or(0);
         self.unread.extend_from_slice(&chunk[..read]);
