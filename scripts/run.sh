@@ -13,13 +13,5 @@ password="$(head -c 15 /dev/urandom | base64)"
 "$binary" --data-dir "$data" user create --username admin --email admin@example.org --superuser \
     --password-stdin <<<"$password" >/dev/null
 
-cat <<END
-
-  User name: admin
-  Password:  $password
-
-  curl -s localhost:8000/auth/token -H 'Content-Type: application/json' \\
-      -d '{"username": "admin", "password": "$password"}'
-
-END
+printf '\n  User name: admin\n  Password:  %s\n\n' "$password"
 "$binary" --data-dir "$data" "$@"

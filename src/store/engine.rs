@@ -150,16 +150,15 @@ impl Engine {
         self.pulse().failure = Some(cause.to_owned());
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         give_up(current.take());
-        *current = self.open_for_reading();
+        let opened = self.open_for_reading();
+        *current = opened.inspect_err(|error| tracing::error!(?error, "the store cannot even be read")).ok();
         self.count_replaced()
     }
 
-    fn open_for_reading(&self) -> Option<Opened> {
-        let opened = self.disk().and_then(|disk| {
-            disk.distrust_caches();
-            open_read_only(&disk, self.cache_bytes)
-        });
-        opened.inspect_err(|error| tracing::error!(?error, "the store cannot even be read")).ok()
+    fn open_for_reading(&self) -> Result<Opened> {
+        let disk = self.disk()?;
+        disk.distrust_caches();
+        open_read_only(&disk, self.cache_bytes)
     }
 
     /// With `current` locked for writing, so that no reader takes the number of one database for the other's.
@@ -208,7 +207,7 @@ impl Engine {
             Err(error) => {
                 // Its commit may have got through to the disk. The next attempt would then write where the view
                 // of before that commit still reads.
-                self.replace(self.open_for_reading());
+                self.replace(self.open_for_reading().ok());
                 Err(error)
             }
         }
@@ -243,8 +242,8 @@ impl Engine {
 
     /// How the store is.
     pub fn vitals(&self) -> Vitals {
-        let pulse = self.pulse();
         let suspect = self.is_suspect().then(|| "a read from the store failed".to_owned());
+        let pulse = self.pulse();
         Vitals { last_commit_age: pulse.last_commit.elapsed(), failure: pulse.failure.clone().or(suspect) }
     }
 
