@@ -1,30 +1,30 @@
 //! Identity in one binary: accounts, sessions and tokens on an embedded store.
 
-/// Users: registration, profile, passwords.
+// Users: registration, profile, passwords.
 pub mod account;
-/// What the command line asks of a server.
+// What the command line asks of a server.
 pub mod admin;
-/// The composition root.
+// The composition root.
 pub mod app;
-/// Errors, time, randomness, ids, checked text.
+// Errors, time, randomness, ids, checked text.
 pub mod base;
-/// The command line.
+// The command line.
 pub mod cli;
-/// Settings: file, environment, flags.
+// Settings: file, environment, flags.
 pub mod config;
-/// Hashes, signatures, tokens.
+// Hashes, signatures, tokens.
 pub mod crypto;
-/// `/health`.
+// `/health`.
 pub mod health;
-/// What every endpoint shares.
+// What every endpoint shares.
 pub mod http;
-/// Signing keys and the master key.
+// Signing keys and the master key.
 pub mod keys;
-/// Who may do what.
+// Who may do what.
 pub mod rbac;
-/// The listener and its end.
+// The listener and its end.
 pub mod serve;
-/// Login, refresh, logout.
+// Login, refresh, logout.
 pub mod session;
-/// The embedded store.
+// The embedded store.
 pub mod store;
