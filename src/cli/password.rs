@@ -1,10 +1,13 @@
 //! Reads a password: from a terminal without showing it, or from standard input when told to. Never from an
 //! argument, which every user of the machine could see.
-use std::io::{BufRead, ErrorKind, IsTerminal, Write};
+use std::io::{BufRead, ErrorKind, IsTerminal, Read, Write};
 
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
 
 use crate::base::{Error, Result};
+
+/// What Ctrl-C sends.
+const CTRL_C: u8 = 3;
 
 /// The password, without its line end.
 ///
@@ -31,7 +34,7 @@ pub fn read(from_stdin: bool) -> Result<String> {
 fn line() -> Result<String> {
     let mut line = String::new();
     let read = std::io::stdin().lock().read_line(&mut line).map_err(|cause| match cause.kind() {
-        ErrorKind::InvalidData => Error::invalid("password", "must be text in UTF-8"),
+        ErrorKind::InvalidData => not_text(),
         _ => Error::unavailable(cause),
     })?;
     if read == 0 {
@@ -40,19 +43,37 @@ fn line() -> Result<String> {
     Ok(line.trim_end_matches(['\n', '\r']).to_owned())
 }
 
-/// Asks with the echo off; it is on again whatever happens.
+fn not_text() -> Error {
+    Error::invalid("password", "must be text in UTF-8")
+}
+
+/// Asks with the echo off; it is on again whatever is typed. Ctrl-C ends a line instead of the process, which
+/// would leave a terminal behind that shows nothing any more.
 fn prompt(text: &str) -> Result<String> {
     let mut terminal = std::io::stderr();
     terminal.write_all(text.as_bytes()).map_err(Error::unavailable)?;
     let before = tcgetattr(std::io::stdin()).map_err(Error::unavailable)?;
     let restore = Restore(before.clone());
     let mut silent = before;
-    silent.local_modes.remove(LocalModes::ECHO);
+    silent.local_modes.remove(LocalModes::ECHO | LocalModes::ISIG);
+    silent.special_codes[SpecialCodeIndex::VEOL] = CTRL_C;
     tcsetattr(std::io::stdin(), OptionalActions::Flush, &silent).map_err(Error::unavailable)?;
-    let password = line();
+    let password = typed();
     drop(restore);
     terminal.write_all(b"\n").map_err(Error::unavailable)?;
     password
+}
+
+fn typed() -> Result<String> {
+    let mut bytes = Vec::new();
+    for byte in std::io::stdin().lock().bytes() {
+        match byte.map_err(Error::unavailable)? {
+            b'\n' => return String::from_utf8(bytes).map_err(|_| not_text()),
+            CTRL_C => break,
+            byte => bytes.push(byte),
+        }
+    }
+    Err(Error::invalid("password", "was not given"))
 }
 
 struct Restore(Termios);

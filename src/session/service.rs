@@ -131,7 +131,9 @@ impl Sessions {
         let access = self.sign(&user, &session, now)?;
         let refresh_lifetime = session.expires_at.secs_since(now);
         let (live, limit) = (self.live.clone(), self.lifetimes.per_user);
+        let user_id = user.id;
         self.store.write(move |tx| insert(tx, &live, &user, renewed, &session, limit)).await?;
+        tracing::info!(user = user_id, session = %id, "logged in");
         Ok(self.grant(access, refresh.reveal(), id, refresh_lifetime))
     }
 

@@ -146,6 +146,21 @@ async fn a_refresh_token_ends_with_its_time_and_every_refresh_begins_it_anew() {
 }
 
 #[tokio::test]
+async fn a_refreshed_session_outlives_its_first_end() {
+    let app = Setup::default().with("tokens.refresh_lifetime_secs", "1000").start().await;
+    let user = app.user("ann").await;
+    assert_eq!(user.status().await, 200);
+    app.clock.advance_secs(600);
+    let user = user.refreshed().await;
+    app.clock.advance_secs(500);
+    assert_eq!(user.status().await, 200, "its end has moved");
+    let page = app.json(user.bearer(Method::GET, "/auth/sessions"), 200).await;
+    assert_eq!(page["items"][0]["expires_at"], "2027-01-15T08:26:40Z");
+    app.app.tend().await;
+    assert_eq!(user.status().await, 200);
+}
+
+#[tokio::test]
 async fn a_session_ends_at_its_latest_however_often_it_is_refreshed() {
     let app = Setup::default().with("sessions.max_lifetime_secs", "1500").start().await;
     let user = app.user("ann").await;
