@@ -24,7 +24,7 @@ use crate::session::http::SessionApi;
 use crate::session::service::{Lifetimes, Parts};
 use crate::session::{LiveSessions, Session, Sessions};
 use crate::store::{Check, Store, Sweep};
-use crate::{account, keys, session};
+use crate::{account, health, keys, session};
 
 /// How rows of every table end.
 pub const SWEEPS: &[Sweep] = &session::table::SWEEPS;
@@ -42,6 +42,7 @@ pub struct App {
     pub env: Env,
     pub store: Store,
     pub keys: Keys,
+    pub passwords: Passwords,
     pub accounts: Accounts,
     pub sessions: Sessions,
     pub live: LiveSessions,
@@ -71,14 +72,14 @@ impl App {
             store: store.clone(),
             env: env.clone(),
             keys: keys.clone(),
-            passwords,
+            passwords: passwords.clone(),
             live: live.clone(),
             issuer: config.issuer(),
             lifetimes: lifetimes(&config),
         };
         let sessions = Sessions::new(parts, &master)?;
         let health = Health::new(store.clone(), env.clone());
-        Ok(Self { config: Arc::new(config), env, store, keys, accounts, sessions, live, health })
+        Ok(Self { config: Arc::new(config), env, store, keys, passwords, accounts, sessions, live, health })
     }
 
     /// Everything that listens behind the gate. `extra`: a test's own routes; the server passes them unchanged.
@@ -110,7 +111,7 @@ impl App {
     /// # Errors
     /// `Error::Internal` if an operation names an error that is not known.
     pub fn spec(&self) -> Result<serde_json::Value> {
-        let errors = [account::http::ERRORS, session::http::ERRORS].concat();
+        let errors = [account::http::ERRORS, session::http::ERRORS, health::http::ERRORS].concat();
         spec::complete(&self.api().spec(), &errors)
     }
 
@@ -155,8 +156,14 @@ impl App {
     fn apis(&self) -> Apis {
         let cookies = Arc::new(Cookies::new(&self.config.public_url()));
         let registration = self.config.registration;
+        let parts = health::report::Parts {
+            keys: self.keys.clone(),
+            live: self.live.clone(),
+            passwords: self.passwords.clone(),
+            data_dir: self.config.data_dir.clone(),
+        };
         (
-            HealthApi(self.health.clone()),
+            HealthApi { health: self.health.clone(), parts },
             AccountApi { accounts: self.accounts.clone(), registration, cookies: Arc::clone(&cookies) },
             SessionApi { sessions: self.sessions.clone(), cookies },
             KeysApi(self.keys.clone()),

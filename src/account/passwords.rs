@@ -2,6 +2,7 @@
 use tokio::sync::oneshot;
 
 use crate::base::{Env, Error, Result, Secret, entropy};
+use crate::crypto::pool::Load;
 use crate::crypto::{Cost, Hasher, HashingPool};
 
 /// 256 characters of at most four bytes.
@@ -28,6 +29,12 @@ impl Passwords {
     #[must_use]
     pub fn new(pool: HashingPool, cost: Cost, env: Env) -> Self {
         Self { pool, cost, env }
+    }
+
+    /// How busy the threads are.
+    #[must_use]
+    pub fn load(&self) -> Load {
+        self.pool.load()
     }
 
     /// The hash of a new password.

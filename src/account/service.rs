@@ -89,20 +89,17 @@ impl Accounts {
         self.delete(user.id).await.map(drop)
     }
 
-    /// The user of a user name, an e-mail address or an id.
+    /// The user of a user name, an e-mail address or an id. A number is always an id, so that nobody can stand before
+    /// another by choosing its number as a name.
     ///
     /// # Errors
     /// `Error::NotFound`.
     pub fn find(&self, who: &str) -> Result<User> {
-        let by_id = || match who.parse() {
-            Ok(id) => self.store.get(|tx| table::by_id(tx, id)),
-            Err(_) => Ok(None),
-        };
-        let found = match self.store.get(|tx| table::by_login(tx, who))? {
-            None => by_id()?,
-            found => found,
-        };
-        found.ok_or(Error::NotFound("user"))
+        let found = self.store.get(|tx| match who.parse() {
+            Ok(id) => table::by_id(tx, id),
+            Err(_) => table::by_login(tx, who),
+        });
+        found?.ok_or(Error::NotFound("user"))
     }
 
     /// One page of all users, by id.

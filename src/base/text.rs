@@ -131,7 +131,7 @@ impl DisplayName {
         if name.chars().count() > DISPLAY_NAME_MAX {
             return too_long();
         }
-        if name.chars().any(char::is_control) {
+        if name.chars().any(|c| c.is_control() || rearranges(c)) {
             return Err(Error::invalid(field, "must not have control characters"));
         }
         Ok((!name.is_empty()).then_some(Self(name)))
@@ -141,6 +141,12 @@ impl DisplayName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Whether a character changes the order or the lines of the text around it (Unicode Standard Annex 9): a name must not
+/// reach beyond itself.
+fn rearranges(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
 }
 
 impl fmt::Display for Username {

@@ -4,6 +4,7 @@
 //! it slows nobody who does not wait for it; the bound keeps memory and waiting time finite.
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::available_parallelism;
@@ -14,7 +15,7 @@ use crate::base::{Error, Result};
 type Job = Box<dyn FnOnce(&mut Hasher) + Send>;
 
 /// How much the kernel prefers the threads that answer requests (nice levels).
-const NICENESS: i32 = 10;
+const NICENESS: i32 = 19;
 /// What a refused client is told to wait.
 const RETRY_AFTER_SECS: u64 = 1;
 
@@ -22,6 +23,19 @@ const RETRY_AFTER_SECS: u64 = 1;
 #[derive(Clone)]
 pub struct HashingPool {
     queue: SyncSender<Job>,
+    waiting: Arc<AtomicUsize>,
+    threads: usize,
+    room: usize,
+}
+
+/// How busy the threads are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Load {
+    pub threads: usize,
+    /// Jobs that no thread has begun.
+    pub waiting: usize,
+    /// How many may wait.
+    pub queue: usize,
 }
 
 impl HashingPool {
@@ -34,12 +48,13 @@ impl HashingPool {
         let threads = if threads == 0 { cores } else { threads };
         let (sender, receiver) = sync_channel(queue);
         let receiver = Arc::new(Mutex::new(receiver));
+        let waiting = Arc::new(AtomicUsize::new(0));
         for n in 0..threads {
-            let jobs = Arc::clone(&receiver);
+            let (jobs, waiting) = (Arc::clone(&receiver), Arc::clone(&waiting));
             let thread = std::thread::Builder::new().name(format!("hashing-{n}"));
-            thread.spawn(move || work(&jobs)).map_err(Error::internal)?;
+            thread.spawn(move || work(&jobs, &waiting)).map_err(Error::internal)?;
         }
-        Ok(Self { queue: sender })
+        Ok(Self { queue: sender, waiting, threads, room: queue })
     }
 
     /// Has a thread run `job`, soon.
@@ -47,20 +62,33 @@ impl HashingPool {
     /// # Errors
     /// `Error::Busy` when the queue is full; the job is dropped then.
     pub fn submit(&self, job: impl FnOnce(&mut Hasher) + Send + 'static) -> Result<()> {
-        self.queue.try_send(Box::new(job)).map_err(|refused| match refused {
-            TrySendError::Full(_) => Error::Busy { retry_after_secs: RETRY_AFTER_SECS },
-            TrySendError::Disconnected(_) => Error::internal("the hashing threads are gone"),
+        // Before it is queued: a thread may take it at once.
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        self.queue.try_send(Box::new(job)).map_err(|refused| {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            match refused {
+                TrySendError::Full(_) => Error::Busy { retry_after_secs: RETRY_AFTER_SECS },
+                TrySendError::Disconnected(_) => Error::internal("the hashing threads are gone"),
+            }
         })
+    }
+
+    /// How busy the threads are.
+    #[must_use]
+    pub fn load(&self) -> Load {
+        let waiting = self.waiting.load(Ordering::Relaxed);
+        Load { threads: self.threads, waiting, queue: self.room }
     }
 }
 
-fn work(jobs: &Mutex<Receiver<Job>>) {
+fn work(jobs: &Mutex<Receiver<Job>>, waiting: &AtomicUsize) {
     lower_priority();
     let mut hasher = Hasher::default();
     loop {
         // One thread waits for the next job, the others wait for the lock.
         let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = next else { return };
+        waiting.fetch_sub(1, Ordering::Relaxed);
         if catch_unwind(AssertUnwindSafe(|| job(&mut hasher))).is_err() {
             tracing::error!("a hashing job panicked");
             hasher = Hasher::default();

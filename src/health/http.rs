@@ -1,31 +1,50 @@
 //! `/health` for people, `/health/live` and `/health/ready` for supervisors.
+use poem::Request;
 use poem_openapi::types::Example;
 use poem_openapi::{ApiResponse, Object, OpenApi};
 use serde::Serialize;
 
 use super::Health;
-use crate::http::Json;
+use super::report::{Parts, Report};
+use crate::base::{Error, Result};
+use crate::http::{Failure, Json, Query, caller, spec};
 
 /// The health endpoints.
-pub struct HealthApi(pub Health);
+pub struct HealthApi {
+    pub health: Health,
+    pub parts: Parts,
+}
+
+/// The permission to read the report.
+const READ: &str = "health:read";
+/// The errors that the form of these operations does not tell.
+pub const ERRORS: &[spec::OperationErrors] = &[(
+    "get_health",
+    &["UNAUTHORIZED", "INVALID_TOKEN", "TOKEN_EXPIRED", "TOKEN_REVOKED", "FORBIDDEN", "SERVICE_UNAVAILABLE"],
+)];
 
 #[derive(Object, Serialize)]
-#[oai(example)]
+#[oai(example, read_only_all)]
 struct HealthView {
-    status: String,
-    service: String,
-    version: String,
+    status: &'static str,
+    service: &'static str,
+    version: &'static str,
     /// Whole seconds.
     uptime: String,
     dependencies: Dependencies,
+    /// Only for an administrator who asks for it.
+    #[oai(skip_serializing_if_is_none)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<Box<Report>>,
 }
 
-#[derive(Object, Serialize)]
+#[derive(Object, Default, Serialize)]
+#[oai(read_only_all)]
 struct Dependencies {
     /// The embedded store.
-    database: String,
+    database: &'static str,
     /// The in-memory cache that has taken Redis's place.
-    redis: String,
+    redis: &'static str,
 }
 
 #[derive(Object, Serialize)]
@@ -34,6 +53,10 @@ struct UnhealthyView {
     status: String,
     error: String,
     timestamp: String,
+    /// Only for an administrator who asks for it.
+    #[oai(skip_serializing_if_is_none)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<Box<Report>>,
 }
 
 #[derive(Object, Serialize)]
@@ -68,11 +91,20 @@ impl HealthApi {
     ///
     /// Probes the store and the cache at each call.
     #[oai(path = "/health", method = "get", operation_id = "get_health")]
-    async fn health(&self) -> HealthAnswer {
-        match self.failure() {
-            None => HealthAnswer::Healthy(Json(self.view())),
-            Some(error) => HealthAnswer::Unhealthy(Json(self.unhealthy(error))),
-        }
+    async fn health(
+        &self,
+        request: &Request,
+        /// Adds the state of each dependency; for administrators
+        verbose: Query<Option<bool>>,
+    ) -> Result<HealthAnswer, Failure> {
+        let details = match verbose.0 {
+            Some(true) => Some(Box::new(self.report(request)?)),
+            _ => None,
+        };
+        Ok(match self.failure() {
+            None => HealthAnswer::Healthy(Json(HealthView { details, ..self.view() })),
+            Some(error) => HealthAnswer::Unhealthy(Json(UnhealthyView { details, ..self.unhealthy(error) })),
+        })
     }
 
     /// Does the process run?
@@ -92,20 +124,28 @@ impl HealthApi {
 }
 
 impl HealthApi {
+    fn report(&self, request: &Request) -> Result<Report> {
+        if !caller::resolve(request)?.user.is_superuser {
+            return Err(Error::Forbidden(READ));
+        }
+        Ok(Report::of(&self.health, &self.parts))
+    }
+
     fn failure(&self) -> Option<&'static str> {
-        if !self.0.database_is_well() {
+        if !self.health.database_is_well() {
             return Some("Database connection failed");
         }
-        (!self.0.cache_is_well()).then_some("Redis connection failed")
+        (!self.health.cache_is_well()).then_some("Redis connection failed")
     }
 
     fn view(&self) -> HealthView {
         HealthView {
-            status: "healthy".to_owned(),
-            service: "auth_service".to_owned(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            uptime: self.0.uptime().as_secs().to_string(),
-            dependencies: Dependencies { database: "connected".to_owned(), redis: "connected".to_owned() },
+            status: "healthy",
+            service: "auth_service",
+            version: env!("CARGO_PKG_VERSION"),
+            uptime: self.health.uptime().as_secs().to_string(),
+            dependencies: Dependencies { database: "connected", redis: "connected" },
+            details: None,
         }
     }
 
@@ -113,7 +153,8 @@ impl HealthApi {
         UnhealthyView {
             status: "unhealthy".to_owned(),
             error: error.to_owned(),
-            timestamp: self.0.now().contract_form(),
+            timestamp: self.health.now().contract_form(),
+            details: None,
         }
     }
 }
@@ -121,11 +162,12 @@ impl HealthApi {
 impl Example for HealthView {
     fn example() -> Self {
         Self {
-            status: "healthy".into(),
-            service: "auth_service".into(),
-            version: "2.1.0".into(),
+            status: "healthy",
+            service: "auth_service",
+            version: "2.1.0",
             uptime: "1234567".into(),
-            dependencies: Dependencies { database: "connected".into(), redis: "connected".into() },
+            dependencies: Dependencies { database: "connected", redis: "connected" },
+            details: None,
         }
     }
 }
@@ -136,6 +178,7 @@ impl Example for UnhealthyView {
             status: "unhealthy".into(),
             error: "Database connection failed".into(),
             timestamp: "2025-06-15T11:09:03.405528".into(),
+            details: None,
         }
     }
 }

@@ -125,7 +125,11 @@ impl<'a> ApiExtractor<'a> for Caller {
     }
 }
 
-fn resolve(request: &Request) -> Result<Actor> {
+/// Who makes a request: the way for operations in which not everyone has to say so.
+///
+/// # Errors
+/// `Error::Unauthenticated` without a credential; what is wrong with one that came.
+pub fn resolve(request: &Request) -> Result<Actor> {
     let info = RequestInfo::of(request)?;
     let presented = info.presented.clone()?.ok_or(Error::Unauthenticated)?;
     if presented.credential == Credential::Cookie && !request.method().is_safe() {

@@ -1,22 +1,34 @@
 //! Cross-site request forgery: where a request was made, and a proof that its page could read our cookie.
+use poem::Request;
 use poem::http::header::{HOST, HeaderMap, ORIGIN};
+use poem::http::uri::Authority;
 
 use crate::base::{Error, Result, constant_time_eq};
 use crate::config::{Origins, PublicUrl};
 
 /// The header that a page sends the readable cookie back in.
 pub const HEADER: &str = "x-csrf-token";
+const FETCH_SITE: &str = "sec-fetch-site";
+
+const FOREIGN: Error = Error::CsrfFailed("The request comes from a page of another origin");
 
 /// Refuses an unsafe request that a browser made for a page of another origin. Requests without `Origin` are not
-/// a browser's: browsers send it with every unsafe request (Fetch standard, «append a request Origin header»).
+/// a browser's: browsers send it with every unsafe request (Fetch standard, «append a request Origin header»). Should
+/// one not, `Sec-Fetch-Site` tells (W3C Fetch Metadata section 2.4).
 ///
 /// # Errors
 /// `Error::CsrfFailed`.
-pub fn check_origin(headers: &HeaderMap, own: &PublicUrl, allowed: &Origins) -> Result<()> {
-    let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
+pub fn check_origin(request: &Request, own: &PublicUrl, allowed: &Origins) -> Result<()> {
+    let headers = request.headers();
+    let Some(origin) = headers.get(ORIGIN) else {
+        let foreign = headers.get(FETCH_SITE).is_some_and(|site| site == "cross-site");
+        return if foreign { Err(FOREIGN) } else { Ok(()) };
+    };
     let origin = origin.to_str().unwrap_or_default();
     let same_host = || {
-        let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+        // HTTP/2 says it in the request's target (RFC 9113 section 8.3.1).
+        let target = || request.uri().authority().map(Authority::as_str);
+        let host = headers.get(HOST).and_then(|host| host.to_str().ok()).or_else(target);
         let named = origin.split_once("://").map(|(_, host)| host);
         // Behind a TLS proxy the scheme differs; over plain http another name for this machine does.
         !own.is_https() && host.is_some() && host == named
@@ -24,7 +36,7 @@ pub fn check_origin(headers: &HeaderMap, own: &PublicUrl, allowed: &Origins) -> 
     if origin == own.origin() || allowed.0.iter().any(|one| one == origin) || same_host() {
         Ok(())
     } else {
-        Err(Error::CsrfFailed("The request comes from a page of another origin"))
+        Err(FOREIGN)
     }
 }
 

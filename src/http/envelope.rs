@@ -3,7 +3,7 @@ use poem::error::{ReadBodyError, ResponseError};
 use poem::http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use poem::http::{HeaderMap, StatusCode};
 use poem::{IntoResponse, Response};
-use poem_openapi::error::{ContentTypeError, ParseParamError, ParsePathError};
+use poem_openapi::error::{ContentTypeError, ParsePathError};
 use poem_openapi::registry::{MetaResponses, Registry};
 use poem_openapi::types::Type;
 use poem_openapi::{ApiResponse, Object};
@@ -40,9 +40,14 @@ impl ResponseError for Failure {
     }
 }
 
-/// A request that took longer than it may.
-#[derive(Debug)]
-pub struct TimedOut;
+/// A request that took longer than it may, and whose fault it was.
+#[derive(Debug, PartialEq, Eq)]
+pub enum TimedOut {
+    /// The client's, who did not send the body in time.
+    Reading,
+    /// Ours.
+    Working,
+}
 
 impl std::fmt::Display for TimedOut {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -145,11 +150,8 @@ fn domain_error(error: &poem::Error) -> Option<Error> {
     if let Some(Failure(ours)) = error.downcast_ref() {
         return Some(ours.clone());
     }
-    if let Some(wrong) = error.downcast_ref::<ParseParamError>() {
-        return Some(Error::invalid(wrong.name, wrong.reason.clone()));
-    }
     if let Some(wrong) = error.downcast_ref::<ParsePathError>() {
-        return Some(Error::invalid(wrong.name, wrong.reason.clone()));
+        return Some(Error::invalid(wrong.name, "has the wrong form"));
     }
     match error.downcast_ref::<ReadBodyError>() {
         Some(ReadBodyError::Io(_)) => Some(Error::Malformed("The body could not be read".into())),
@@ -184,15 +186,17 @@ fn set(headers: &mut HeaderMap, name: HeaderName, value: &'static str) {
 
 fn render_framework(error: &poem::Error, request_id: &str) -> Rendered {
     let mut headers = HeaderMap::new();
-    let (status, code, message) = if error.is::<TimedOut>() {
+    let slow = error.downcast_ref::<TimedOut>();
+    let (status, code, message) = if let Some(slow) = slow {
         set(&mut headers, RETRY_AFTER, "5");
-        (StatusCode::SERVICE_UNAVAILABLE, "TIMEOUT", TimedOut.to_string())
+        (slow.status(), "TIMEOUT", slow.to_string())
     } else if error.is::<ContentTypeError>() {
         (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE", error.to_string())
     } else {
         by_status(error.status())
     };
-    if status.is_server_error() {
+    // Whoever sends slowly shall not fill the log, too.
+    if status.is_server_error() && slow != Some(&TimedOut::Reading) {
         tracing::error!(request_id, cause = %error, "request failed");
     } else {
         tracing::debug!(request_id, code, "request refused");

@@ -7,19 +7,23 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use poem::http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, HOST, HeaderMap, HeaderName, HeaderValue,
-    REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, USER_AGENT, VARY, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY,
+    STRICT_TRANSPORT_SECURITY, USER_AGENT, VARY, X_CONTENT_TYPE_OPTIONS,
 };
-use poem::http::{Method, StatusCode, Version};
+use poem::http::{Method, StatusCode, Uri, Version};
 use poem::{Endpoint, IntoResponse, Request, Response};
+use tokio::time::Sleep;
 use tracing::Instrument;
 
 use super::address::{client_address, client_network};
+use super::body::Bodies;
 use super::caller::{self, Authenticator, Credential, Presented};
 use super::cookies::Cookies;
 use super::envelope::{self, Failure, TimedOut};
 use super::limit::{Allowance, Client, RateLimiter};
+use super::routes::Routes;
 use super::spec::AllowTable;
 use super::{cors, csrf};
 use crate::base::{Clock, Entropy, Env, Error, Result, entropy};
@@ -63,8 +67,8 @@ impl RequestInfo {
 }
 
 /// Everything around the routes.
-pub struct Gate<E> {
-    inner: E,
+pub struct Gate {
+    inner: Routes,
     clock: Arc<dyn Clock>,
     authenticator: Arc<dyn Authenticator>,
     limiter: Arc<RateLimiter>,
@@ -73,15 +77,15 @@ pub struct Gate<E> {
     origins: Origins,
     trusted_proxies: IpNets,
     time_limit: Duration,
-    body_limit: usize,
+    bodies: Bodies,
     allow: AllowTable,
     ids: RequestIds,
 }
 
-impl<E> Gate<E> {
+impl Gate {
     /// Puts the gate before `inner`.
     pub fn new(
-        inner: E,
+        inner: Routes,
         config: &Config,
         env: &Env,
         authenticator: Arc<dyn Authenticator>,
@@ -99,36 +103,61 @@ impl<E> Gate<E> {
             origins: config.cors_origins.clone(),
             trusted_proxies: config.trusted_proxies.clone(),
             time_limit: Duration::from_secs(config.http.request_timeout_secs),
-            body_limit: config.http.max_body_bytes,
+            bodies: Bodies::new(config.http.max_body_bytes),
             allow,
             ids: RequestIds::new(env.entropy.as_ref()),
         }
     }
 }
 
-impl<E: Endpoint> Endpoint for Gate<E> {
+impl Endpoint for Gate {
     type Output = Response;
 
-    async fn call(&self, mut request: Request) -> poem::Result<Response> {
-        let id = self.ids.of(request.headers());
+    /// A request is large, and each async function that takes one copies it into its future: so what can be done
+    /// at once is done before there is a future.
+    fn call(&self, mut request: Request) -> impl Future<Output = poem::Result<Response>> + Send {
         self.strip_public_path(&mut request);
-        let origin = cors::allowed_origin(request.headers(), &self.origins);
-        let mut response = match cors::preflight(&request, origin.as_ref()) {
-            Some(response) => response,
-            None => self.pass(request, &id).await,
+        let about = About::of(&request, self.ids.of(request.headers()), &self.origins);
+        let way = match cors::preflight(&request, about.origin.as_ref()) {
+            Some(response) => Way::Answered(response),
+            None => self.way_of(request, &about),
         };
-        if let Some(origin) = origin {
-            cors::allow(response.headers_mut(), origin);
+        async move {
+            let (allowance, outcome) = match way {
+                Way::Answered(response) => (None, Ok(response)),
+                Way::Refused(error) => (Allowance::used_up(&error), Err(Failure(error).into())),
+                Way::Admitted(allowance, work) => (allowance, self.within_time(work).await),
+            };
+            let mut response = outcome.unwrap_or_else(|error| self.explain(&error, &about));
+            self.dress(response.headers_mut(), about, allowance);
+            Ok(response)
         }
-        if !self.origins.0.is_empty() {
-            response.headers_mut().append(VARY, HeaderValue::from_static("origin"));
-        }
-        self.dress(response.headers_mut(), &id);
-        Ok(response)
     }
 }
 
-impl<E: Endpoint> Gate<E> {
+/// What is still to be said of a request when it is gone.
+struct About {
+    id: String,
+    method: Method,
+    uri: Uri,
+    origin: Option<HeaderValue>,
+}
+
+impl About {
+    fn of(request: &Request, id: String, origins: &Origins) -> Self {
+        let origin = cors::allowed_origin(request.headers(), origins);
+        Self { id, method: request.method().clone(), uri: request.uri().clone(), origin }
+    }
+}
+
+/// What becomes of a request.
+enum Way<'a> {
+    Answered(Response),
+    Refused(Error),
+    Admitted(Option<Allowance>, BoxFuture<'a, poem::Result<Response>>),
+}
+
+impl Gate {
     /// A proxy may or may not strip the path of the public URL; both work. What is a path of ours already was
     /// stripped, even if it begins like the public URL's (`/auth`).
     fn strip_public_path(&self, request: &mut Request) {
@@ -142,31 +171,43 @@ impl<E: Endpoint> Gate<E> {
         }
     }
 
-    async fn pass(&self, mut request: Request, id: &str) -> Response {
-        let (method, uri) = (request.method().clone(), request.uri().clone());
-        let (allowance, outcome) = match self.admit(&mut request) {
-            Ok(allowance) if method.is_safe() => {
-                (allowance, self.within_time(self.inner.call(without_body(request))).await)
-            }
-            Ok(allowance) => {
-                let span = tracing::info_span!("request", request_id = id, %method, path = uri.path());
-                // Boxed, so that reading, which is rare, makes what is moved about for every request no larger.
-                let work = Box::pin(self.read_and_call(request).instrument(span));
-                (allowance, self.within_time(work).await)
-            }
-            Err(error) => (Allowance::used_up(&error), Err(Failure(error).into())),
+    fn way_of(&self, mut request: Request, about: &About) -> Way<'_> {
+        let allowance = match self.admit(&mut request) {
+            Ok(allowance) => allowance,
+            Err(error) => return Way::Refused(error),
         };
-        let mut response = match outcome {
-            Ok(response) => response,
-            Err(error) if error.status() == StatusCode::METHOD_NOT_ALLOWED => {
-                self.other_method(&method, uri.path(), &error, id)
-            }
-            Err(error) => envelope::render(&error, id, self.clock.now()),
-        };
-        if let Some(allowance) = allowance {
-            self.limiter.describe(response.headers_mut(), allowance);
+        if request.method().is_safe() {
+            // What a safe request brings along says nothing (RFC 9110 section 9.3.1), and nobody reads it.
+            drop(request.take_body());
+            return Way::Admitted(allowance, self.inner.call(request));
         }
-        response
+        let span = tracing::info_span!(
+            "request",
+            request_id = about.id,
+            method = %about.method,
+            path = about.uri.path()
+        );
+        let time = tokio::time::sleep(self.time_limit);
+        Way::Admitted(allowance, Box::pin(self.read_and_call(request, time).instrument(span)))
+    }
+
+    async fn read_and_call(&self, mut request: Request, time: Sleep) -> poem::Result<Response> {
+        // The place of a large body is kept until it is no longer needed.
+        let _place = tokio::select! {
+            biased;
+            place = self.bodies.read(&mut request) => place?,
+            () = time => return Err(TimedOut::Reading.into()),
+        };
+        self.inner.call(request).await
+    }
+
+    /// The answer for an error, of whatever kind.
+    fn explain(&self, error: &poem::Error, about: &About) -> Response {
+        if error.status() == StatusCode::METHOD_NOT_ALLOWED {
+            self.other_method(&about.method, about.uri.path(), error, &about.id)
+        } else {
+            envelope::render(error, &about.id, self.clock.now())
+        }
     }
 
     /// Says which methods a path takes (RFC 9110 section 15.5.6), and answers OPTIONS with them.
@@ -191,7 +232,7 @@ impl<E: Endpoint> Gate<E> {
         let presented = caller::identify(self.authenticator.as_ref(), &self.cookies, request.headers());
         let allowance = self.count(request.uri().path(), address, &presented)?;
         if !request.method().is_safe() && !is_by_hand(&presented) {
-            csrf::check_origin(request.headers(), &self.public_url, &self.origins)?;
+            csrf::check_origin(request, &self.public_url, &self.origins)?;
         }
         let authenticator = Arc::clone(&self.authenticator);
         request.extensions_mut().insert(Arc::new(RequestInfo { address, presented, authenticator }));
@@ -215,39 +256,27 @@ impl<E: Endpoint> Gate<E> {
     }
 
     /// Runs a handler within the time that a request has; a panic is an error.
-    async fn within_time<T: IntoResponse>(
-        &self,
-        work: impl Future<Output = poem::Result<T>> + Send,
-    ) -> poem::Result<Response> {
+    async fn within_time(&self, work: BoxFuture<'_, poem::Result<Response>>) -> poem::Result<Response> {
         match tokio::time::timeout(self.time_limit, AssertUnwindSafe(work).catch_unwind()).await {
-            Ok(Ok(outcome)) => outcome.map(IntoResponse::into_response),
+            Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err(envelope::panicked()),
-            Err(_) => Err(TimedOut.into()),
+            Err(_) => Err(TimedOut::Working.into()),
         }
-    }
-
-    async fn read_and_call(&self, request: Request) -> poem::Result<E::Output> {
-        self.inner.call(self.with_whole_body(request).await?).await
-    }
-
-    /// Counts while it reads: a chunked body has no length to believe.
-    async fn with_whole_body(&self, mut request: Request) -> poem::Result<Request> {
-        let announced = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
-        if announced
-            .and_then(|length| length.parse().ok())
-            .is_some_and(|length: usize| length > self.body_limit)
-        {
-            return Err(poem::error::ReadBodyError::PayloadTooLarge.into());
-        }
-        let body = request.take_body().into_bytes_limit(self.body_limit).await?;
-        request.set_body(body);
-        Ok(request)
     }
 
     /// The headers of every answer; a handler's own are kept.
-    fn dress(&self, headers: &mut HeaderMap, id: &str) {
+    fn dress(&self, headers: &mut HeaderMap, about: About, allowance: Option<Allowance>) {
         headers.reserve(COMMON_HEADERS);
-        if let Ok(id) = HeaderValue::from_str(id) {
+        if let Some(allowance) = allowance {
+            self.limiter.describe(headers, allowance);
+        }
+        if let Some(origin) = about.origin {
+            cors::allow(headers, origin);
+        }
+        if !self.origins.0.is_empty() {
+            headers.append(VARY, HeaderValue::from_static("origin"));
+        }
+        if let Ok(id) = HeaderValue::try_from(about.id) {
             headers.insert(REQUEST_ID, id);
         }
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -258,12 +287,6 @@ impl<E: Endpoint> Gate<E> {
             headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(HSTS));
         }
     }
-}
-
-/// What a safe request brings along says nothing (RFC 9110 section 9.3.1), and nobody reads it.
-fn without_body(mut request: Request) -> Request {
-    drop(request.take_body());
-    request
 }
 
 /// The paths themselves and what lies below them, not every name that begins so.

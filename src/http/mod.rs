@@ -1,6 +1,7 @@
 //! What every endpoint shares: the envelope, credentials, limits, payloads, the spec. Knows no feature.
 pub mod address;
 pub mod answer;
+pub mod body;
 pub mod caller;
 pub mod cookies;
 pub mod cors;
@@ -10,6 +11,7 @@ pub mod envelope;
 pub mod gate;
 pub mod json;
 pub mod limit;
+pub mod query;
 pub mod routes;
 pub mod shape;
 pub mod spec;
@@ -20,4 +22,5 @@ pub use cookies::Cookies;
 pub use envelope::Failure;
 pub use gate::{Gate, RequestInfo};
 pub use json::{Form, Json};
+pub use query::Query;
 pub use routes::Routes;

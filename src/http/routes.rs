@@ -1,16 +1,17 @@
 //! Which endpoint a request goes to.
 use std::collections::HashMap;
 
-use poem::endpoint::BoxEndpoint;
+use futures_util::future::BoxFuture;
+use poem::endpoint::{BoxEndpoint, DynEndpoint};
 use poem::http::Method;
-use poem::{Endpoint, EndpointExt, IntoEndpoint, Request, Response, Route};
+use poem::{EndpointExt, IntoEndpoint, Request, Response, Route};
 use poem_openapi::{OpenApi, OpenApiService};
 use serde_json::Value;
 
 /// The API, and what else is served: the document, its viewer, a test's own routes.
 ///
 /// The framework finds a path by walking a tree of routers, and parses a query string for every request. What most
-/// requests ask for needs neither: an operation without parameters is found by its path in one step.
+/// requests ask for needs neither: an operation without parameters in its path is found by it in one step.
 pub struct Routes {
     plain: HashMap<String, Vec<(Method, BoxEndpoint<'static>)>>,
     /// What the paths of the API begin with.
@@ -28,14 +29,8 @@ impl Routes {
     {
         let mut all = HashMap::new();
         apis.add_routes(&mut all);
-        let takes_none = |path: &str, method: &Method| {
-            let operation = &document["paths"][path][method.as_str().to_lowercase()];
-            operation["parameters"].as_array().is_none_or(Vec::is_empty)
-        };
-        let plain = all.into_iter().map(|(path, operations)| {
-            let operations = operations.into_iter().filter(|(method, _)| takes_none(&path, method)).collect();
-            (path, operations)
-        });
+        let plain = all.into_iter().filter(|(path, _)| !path.contains(':'));
+        let plain = plain.map(|(path, operations)| (path, operations.into_iter().collect()));
         Self {
             plain: plain.collect(),
             areas: areas(document),
@@ -44,23 +39,21 @@ impl Routes {
         }
     }
 
-    fn plain(&self, request: &Request) -> Option<&BoxEndpoint<'static>> {
-        let operations = self.plain.get(request.uri().path())?;
-        operations.iter().find(|(method, _)| method == request.method()).map(|(_, endpoint)| endpoint)
-    }
-}
-
-impl Endpoint for Routes {
-    type Output = Response;
-
-    fn call(&self, request: Request) -> impl Future<Output = poem::Result<Response>> + Send {
+    /// The answer to a request, by whoever answers its path.
+    pub fn call(&self, request: Request) -> BoxFuture<'_, poem::Result<Response>> {
         let of_api = |area| self.areas.iter().any(|known| known == area);
         let endpoint = match self.plain(&request) {
             Some(endpoint) => endpoint,
             None if of_api(first_segment(request.uri().path())) => &self.api,
             None => &self.beside,
         };
-        endpoint.call(request)
+        // Not the trait `Endpoint`, which has a future of its own around this one.
+        DynEndpoint::call(endpoint.as_ref(), request)
+    }
+
+    fn plain(&self, request: &Request) -> Option<&BoxEndpoint<'static>> {
+        let operations = self.plain.get(request.uri().path())?;
+        operations.iter().find(|(method, _)| method == request.method()).map(|(_, endpoint)| endpoint)
     }
 }
 

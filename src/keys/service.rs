@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::model::{KeyRecord, Stage, rotated};
 use super::table;
-use crate::base::{Env, Error, Result, Secret};
+use crate::base::{Env, Error, Result, Secret, Timestamp};
 use crate::crypto::{AccessClaims, Algorithm, Issuer, MasterKey, Sealer, SigningKey, jwt, signing};
 use crate::store::{Store, WriteTx};
 
@@ -97,6 +97,17 @@ impl Keys {
     pub fn list(&self) -> Vec<(String, Algorithm, Stage)> {
         let ring = self.ring();
         ring.records.iter().map(|key| (key.kid.clone(), key.algorithm, key.stage)).collect()
+    }
+
+    /// The key that signs: its id and algorithm, and since when (never said of a shared secret).
+    #[must_use]
+    pub fn current(&self) -> (String, Algorithm, Option<Timestamp>) {
+        let ring = self.ring();
+        let since = ring.records.iter().find_map(|key| match key.stage {
+            Stage::Current { since } => Some(since),
+            _ => None,
+        });
+        (ring.current.kid().to_owned(), self.0.policy.algorithm, since)
     }
 
     /// Moves every key one stage on. Nobody is logged out: what the old one signed is taken until it ends.

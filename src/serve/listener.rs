@@ -12,7 +12,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use poem::http::uri::Scheme;
 use poem::web::{LocalAddr, RemoteAddr};
-use poem::{Addr, Endpoint, Response};
+use poem::{Addr, Endpoint, Request, Response};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
@@ -61,8 +61,9 @@ where
 
 fn builder() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    // The connection's own watch (`Server::connection`) bounds the time for a head at no cost per request.
-    builder.http1().header_read_timeout(None).max_buf_size(MAX_HEAD_BYTES);
+    // The connection's own watch (`Server::connection`) bounds the time for a head at no cost per request. Answers
+    // are short: copied into one buffer they cost the kernel less than as two.
+    builder.http1().header_read_timeout(None).max_buf_size(MAX_HEAD_BYTES).writev(false);
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -95,9 +96,12 @@ impl<E: Endpoint<Output = Response> + 'static> Server<E> {
             let (server, running) = (Arc::clone(&server), of_requests.begin());
             // hyper keeps room for this future as long as the connection is open: boxed, that is room for a pointer.
             Box::pin(async move {
-                let response = server.answer(request, (local, peer)).await;
+                let request = received(request, local, peer);
+                let response = server.endpoint.call(request).await;
                 drop(running);
-                Ok::<_, Infallible>(hyper::Response::from(response))
+                Ok::<_, Infallible>(hyper::Response::from(
+                    response.unwrap_or_else(poem::Error::into_response),
+                ))
             })
         });
         let mut serving = pin!(self.builder.serve_connection(TokioIo::new(stream), service));
@@ -134,17 +138,14 @@ impl<E: Endpoint<Output = Response> + 'static> Server<E> {
             if idle >= limit {
                 return;
             }
-            tokio::time::sleep(Duration::from_micros(limit - idle)).await;
+            // Meanwhile the other limit may come to hold.
+            let most = self.limits.idle_timeout_secs.saturating_mul(1_000_000);
+            tokio::time::sleep(Duration::from_micros((limit - idle).min(most))).await;
         }
     }
+}
 
-    async fn answer(
-        &self,
-        request: hyper::Request<Incoming>,
-        (local, peer): (Option<SocketAddr>, SocketAddr),
-    ) -> Response {
-        let local = local.map_or_else(LocalAddr::default, |address| LocalAddr(Addr::SocketAddr(address)));
-        let remote = RemoteAddr(Addr::SocketAddr(peer));
-        self.endpoint.get_response((request, local, remote, Scheme::HTTP).into()).await
-    }
+fn received(request: hyper::Request<Incoming>, local: Option<SocketAddr>, peer: SocketAddr) -> Request {
+    let local = local.map_or_else(LocalAddr::default, |address| LocalAddr(Addr::SocketAddr(address)));
+    (request, local, RemoteAddr(Addr::SocketAddr(peer)), Scheme::HTTP).into()
 }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use poem::Request;
 use poem::http::HeaderValue;
-use poem_openapi::param::{Path, Query};
+use poem_openapi::param::Path;
 use poem_openapi::types::Example;
 use poem_openapi::{ApiRequest, Object, OpenApi};
 use serde::Serialize;
@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::model::{Origin, Session};
 use super::service::{Granted, Sessions};
 use crate::base::{Error, Id, Page, PageRequest, Result, Secret};
-use crate::http::{Caller, Cookies, Done, Failure, Form, Json, RequestInfo, WithCookies, csrf, spec};
+use crate::http::{Caller, Cookies, Done, Failure, Form, Json, Query, RequestInfo, WithCookies, csrf, spec};
 
 /// Login, refresh, logout and sessions.
 pub struct SessionApi {

@@ -80,6 +80,12 @@ impl LiveSessions {
         Ok(())
     }
 
+    /// About how many sessions and tokens are in memory.
+    #[must_use]
+    pub fn held(&self) -> (u64, u64) {
+        (self.sessions.entries(), self.tokens.entry_count())
+    }
+
     fn verified(&self, text: &str) -> Result<Arc<AccessToken>> {
         let mut hash = [0; 32];
         hash.copy_from_slice(digest::digest(&digest::SHA256, text.as_bytes()).as_ref());

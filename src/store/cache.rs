@@ -56,6 +56,12 @@ where
         Ok(value)
     }
 
+    /// About how many entries there are.
+    #[must_use]
+    pub fn entries(&self) -> u64 {
+        self.0.entry_count()
+    }
+
     /// Call in every change of what `key` stands for.
     pub fn forget(&self, tx: &mut WriteTx, key: K) {
         let cache = self.clone();

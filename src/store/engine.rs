@@ -3,21 +3,20 @@
 //! redb gives a database up for good after one failed operation. The engine answers by opening the same disk
 //! again: at once for reading alone (what redb would write then stays in memory), and for writing as soon as
 //! the disk takes a whole commit again. Callers see refused writes, never a restart.
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use redb::{Builder, Database, ReadableDatabase, WriteTransaction};
+use redb::{ReadableDatabase, WriteTransaction};
 
-use super::attach::Attachment;
 use super::disk::Disk;
+use super::opened::{
+    Opened, beat, commit_alone, forget_half_made, give_up, open_proven, open_read_only, open_writable, shut,
+};
 use super::schema::{self, Plan};
-use super::{Map, Options, ReadTx, Vitals, WriteTx};
+use super::{Options, ReadTx, Vitals, WriteTx};
 use crate::base::{Error, Result, Tick};
 
-const HEARTBEAT: Map<u64> = schema::META;
-const HEARTBEAT_KEY: &[u8] = b"heartbeat";
 /// How long readers may finish on a database that another one has taken the place of.
 const GRACE: Duration = Duration::from_millis(500);
 
@@ -31,15 +30,6 @@ pub struct Engine {
     /// The count at which the current database took the place of another.
     replaced: AtomicU64,
     pulse: Mutex<Pulse>,
-}
-
-struct Opened {
-    /// Always there but for the moment of closing.
-    database: Database,
-    attachment: Attachment,
-    writable: bool,
-    /// A read has failed: redb refuses everything from now on. Shared with every reader of this database.
-    suspect: Arc<AtomicBool>,
 }
 
 struct Pulse {
@@ -94,15 +84,25 @@ impl Engine {
     /// What is durable now.
     pub fn snapshot(&self) -> Result<ReadTx> {
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-        let opened =
-            current.as_ref().ok_or_else(|| Error::unavailable("the store is closed, or unreadable"))?;
+        let opened = current.as_ref().ok_or_else(closed)?;
         // Before the snapshot: it may show more than this commit, never less.
         let commit = self.commits.load(Ordering::SeqCst);
         let txn = opened.database.begin_read().map_err(|cause| {
-            opened.suspect.store(true, Ordering::SeqCst);
+            opened.distrust();
             Error::unavailable(cause)
         })?;
         Ok(ReadTx::new(txn, commit, Arc::clone(&opened.suspect)))
+    }
+
+    /// Reads a row of what is durable now: as real as any read, and cheap enough for every call of a load balancer,
+    /// because the table stays open until the next commit.
+    pub fn probe(&self) -> Result<()> {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        let opened = current.as_ref().ok_or_else(closed)?;
+        opened.probe(self.last_commit()).map_err(|cause| {
+            opened.distrust();
+            Error::Unavailable(cause)
+        })
     }
 
     /// A transaction for the next batch.
@@ -127,7 +127,11 @@ impl Engine {
         let mut pulse = self.pulse();
         pulse.last_commit = Tick::now();
         pulse.failure = None;
-        self.commits.fetch_add(1, Ordering::SeqCst) + 1
+        drop(pulse);
+        let number = self.commits.fetch_add(1, Ordering::SeqCst) + 1;
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        current.as_ref().inspect(|opened| opened.forget_probed());
+        number
     }
 
     /// The number of the last commit.
@@ -177,7 +181,7 @@ impl Engine {
     /// Has the current database given up by [`Engine::recover`].
     pub fn suspect(&self) {
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-        current.as_ref().inspect(|opened| opened.suspect.store(true, Ordering::SeqCst));
+        current.as_ref().inspect(|opened| opened.distrust());
     }
 
     /// Whether a read has failed.
@@ -236,6 +240,7 @@ impl Engine {
         let opened = current.as_ref().filter(|opened| opened.writable);
         let opened = opened.ok_or_else(|| Error::unavailable("the store takes no writes"))?;
         commit_alone(opened, change)?;
+        drop(current);
         self.committed();
         Ok(())
     }
@@ -247,10 +252,16 @@ impl Engine {
         Vitals { last_commit_age: pulse.last_commit.elapsed(), failure: pulse.failure.clone().or(suspect) }
     }
 
+    /// Bytes of the file, if the disk says.
+    pub fn size(&self) -> Option<u64> {
+        self.disk().ok()?.len().ok()
+    }
+
     /// redb's own check of the file.
     pub fn verify_file(&self) -> Result<bool> {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         let opened = current.as_mut().ok_or_else(|| Error::unavailable("the store is closed"))?;
+        opened.forget_probed();
         opened.database.check_integrity().map_err(Error::unavailable)
     }
 
@@ -271,106 +282,6 @@ impl Engine {
     }
 }
 
-/// Empties a disk on which the making of the store was cut short.
-///
-/// redb makes a file long, writes a header without its mark, and the mark only once all that is durable. What a
-/// power cut leaves before that has nothing but zeros after its first page, and redb would refuse it for ever.
-fn forget_half_made(disk: &dyn Disk) -> std::io::Result<()> {
-    const MARK: usize = 9;
-    let mut page = vec![0; 4096];
-    let (len, mut offset) = (disk.len()?, 0);
-    while offset < len {
-        let take = (len - offset).min(page.len() as u64) as usize;
-        disk.read(offset, &mut page[..take])?;
-        let blank = if offset == 0 { take.min(MARK) } else { take };
-        if page[..blank].iter().any(|byte| *byte != 0) {
-            return Ok(());
-        }
-        offset += take as u64;
-    }
-    if len > 0 {
-        tracing::warn!("the making of the store had been cut short; it is made anew");
-        disk.set_len(0)?;
-        disk.sync()?;
-    }
-    Ok(())
-}
-
-impl Opened {
-    fn is_suspect(&self) -> bool {
-        self.suspect.load(Ordering::SeqCst)
-    }
-
-    fn has_readers(&self) -> bool {
-        Arc::strong_count(&self.suspect) > 1
-    }
-}
-
-/// A database that has just committed.
-fn open_proven(disk: &Arc<dyn Disk>, cache_bytes: usize) -> Result<Opened> {
-    let opened = open_writable(disk, cache_bytes)?;
-    match commit_alone(&opened, beat) {
-        Ok(()) => Ok(opened),
-        Err(error) => {
-            give_up(Some(opened));
-            Err(error)
-        }
-    }
-}
-
-fn open_writable(disk: &Arc<dyn Disk>, cache_bytes: usize) -> Result<Opened> {
-    open_attached(Attachment::writable(Arc::clone(disk)), cache_bytes, true)
-}
-
-fn open_read_only(disk: &Arc<dyn Disk>, cache_bytes: usize) -> Result<Opened> {
-    let attachment = Attachment::read_only(Arc::clone(disk)).map_err(Error::unavailable)?;
-    open_attached(attachment, cache_bytes, false)
-}
-
-fn open_attached(attachment: Attachment, cache_bytes: usize, writable: bool) -> Result<Opened> {
-    let mut builder = Builder::new();
-    builder.set_cache_size(cache_bytes);
-    // redb promises no error for a damaged file, and a panic here would end the writer.
-    let database = catch_unwind(AssertUnwindSafe(|| builder.create_with_backend(attachment.clone())));
-    let database = database.map_err(|_| "redb panicked".to_owned());
-    let database =
-        database.and_then(|opened| opened.map_err(|cause| cause.to_string())).map_err(|cause| {
-            attachment.retire();
-            Error::unavailable(format!("cannot open the store: {cause}"))
-        })?;
-    Ok(Opened { database, attachment, writable, suspect: Arc::default() })
-}
-
-/// Drops a database that must not touch its disk any more.
-fn give_up(opened: Option<Opened>) {
-    if let Some(opened) = opened {
-        opened.attachment.retire();
-        drop(opened.database);
-    }
-}
-
-/// Closes a database in good health.
-fn shut(opened: Option<Opened>) {
-    if let Some(opened) = opened {
-        if let Err(cause) = opened.database.close() {
-            tracing::warn!(%cause, "the store did not close cleanly");
-        }
-        opened.attachment.retire();
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "for the changes that the store makes for itself")]
-fn commit_alone(opened: &Opened, change: impl FnOnce(&mut WriteTx) -> Result<()>) -> Result<()> {
-    let mut txn = opened.database.begin_write().map_err(Error::unavailable)?;
-    txn.set_quick_repair(true);
-    let broken = std::cell::Cell::new(false);
-    let mut tx = WriteTx::new(&txn, &broken);
-    change(&mut tx)?;
-    tx.apply()?;
-    txn.commit().map_err(Error::unavailable)
-}
-
-fn beat(tx: &mut WriteTx) -> Result<()> {
-    let beats = HEARTBEAT.get(tx, HEARTBEAT_KEY)?.unwrap_or(0);
-    HEARTBEAT.put(tx, HEARTBEAT_KEY, &beats.wrapping_add(1))
+fn closed() -> Error {
+    Error::unavailable("the store is closed, or unreadable")
 }

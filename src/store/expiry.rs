@@ -6,13 +6,15 @@ use super::{Map, Tx, WriteTx};
 use crate::base::{Error, Result, Timestamp};
 
 pub(super) const DUE: Map<()> = Map::new("store.expiry");
+/// When to try again what failed, in seconds.
+const DAY_SECS: i64 = 24 * 3600;
 
 /// How rows of one table end.
 pub struct Sweep {
     /// The table that [`expire_at`] was given.
     pub table: &'static str,
     /// Removes the record at the key with its indexes, or says when to look again. A record that is gone
-    /// already is `Ok(None)`.
+    /// already is `Ok(None)`. Reads before it edits, so that an error leaves nothing half done.
     pub end: fn(&mut WriteTx, &[u8], Timestamp) -> Result<Option<Timestamp>>,
 }
 
@@ -39,19 +41,35 @@ pub(super) fn due(tx: &impl Tx, now: Timestamp, limit: usize) -> Result<Vec<Vec<
     Ok(rows.into_iter().map(|(key, ())| key).take_while(|key| key[..8] <= end[..]).collect())
 }
 
-/// Ends what the rows point at, and files what goes on under its new time.
+/// Ends what the rows point at, and files what goes on under its new time. What cannot be ended is filed a day later,
+/// so that it stands in nobody's way and is not forgotten.
 pub(super) fn sweep(tx: &mut WriteTx, sweeps: &[Sweep], due: &[Vec<u8>], now: Timestamp) -> Result<()> {
     for row in due {
-        let (table, key) = split(row).ok_or_else(|| Error::internal("a broken row in the expiry index"))?;
-        let sweep = sweeps.iter().find(|sweep| sweep.table.as_bytes() == table);
-        let sweep =
-            sweep.ok_or_else(|| Error::internal("the expiry index names a table that nobody sweeps"))?;
         DUE.remove(tx, row);
-        if let Some(later) = (sweep.end)(tx, key, now)? {
-            expire_at(tx, sweep.table, key, later.max(now.plus_secs(1)))?;
+        let Some((table, key)) = split(row) else {
+            tracing::error!(row = ?row, "the expiry index has a row that cannot be read; it is removed");
+            continue;
+        };
+        let sweep = sweeps.iter().find(|sweep| sweep.table.as_bytes() == table);
+        let unknown = || Err(Error::internal("nobody sweeps this table"));
+        let later = match sweep.map_or_else(unknown, |sweep| (sweep.end)(tx, key, now)) {
+            Ok(later) => later.map(|later| later.max(now.plus_secs(1))),
+            Err(Error::Unavailable(cause)) => return Err(Error::Unavailable(cause)),
+            Err(error) => {
+                let table = String::from_utf8_lossy(table);
+                tracing::error!(?error, %table, "what is over could not be ended; it is tried again in a day");
+                Some(now.plus_secs(DAY_SECS))
+            }
+        };
+        if let Some(later) = later {
+            DUE.put(tx, &filed_anew(row, later), &())?;
         }
     }
     Ok(())
+}
+
+fn filed_anew(row: &[u8], when: Timestamp) -> Vec<u8> {
+    [&when.micros().max(0).to_be_bytes(), &row[8..]].concat()
 }
 
 fn split(row: &[u8]) -> Option<(&[u8], &[u8])> {

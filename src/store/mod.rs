@@ -9,6 +9,7 @@ pub mod disk;
 mod engine;
 mod expiry;
 mod map;
+mod opened;
 pub mod schema;
 mod sequence;
 mod tx;
@@ -99,11 +100,24 @@ impl Store {
     /// # Errors
     /// Whatever `read` returns; `Error::Unavailable` when the disk does not serve.
     pub fn get<T>(&self, read: impl FnOnce(&ReadTx) -> Result<T>) -> Result<T> {
-        self.engine.snapshot().and_then(|tx| read(&tx)).inspect_err(|error| {
+        self.looked_after(self.engine.snapshot().and_then(|tx| read(&tx)))
+    }
+
+    /// Has the writer open the store again after a read that its disk failed.
+    fn looked_after<T>(&self, read: Result<T>) -> Result<T> {
+        read.inspect_err(|error| {
             if matches!(error, Error::Unavailable(_)) && self.engine.is_suspect() {
                 self.writer.nudge();
             }
         })
+    }
+
+    /// Reads one row, to see whether the disk serves.
+    ///
+    /// # Errors
+    /// `Error::Unavailable` when it does not.
+    pub fn probe(&self) -> Result<()> {
+        self.looked_after(self.engine.probe())
     }
 
     /// Reads that walk many rows of one snapshot, on the blocking pool.
@@ -162,6 +176,12 @@ impl Store {
     #[must_use]
     pub fn vitals(&self) -> Vitals {
         self.engine.vitals()
+    }
+
+    /// Bytes of the store's file, if the disk says.
+    #[must_use]
+    pub fn size(&self) -> Option<u64> {
+        self.engine.size()
     }
 
     /// Reads every row of every table and decodes what is `known`; counts rows and lists what is wrong.

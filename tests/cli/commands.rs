@@ -44,6 +44,20 @@ async fn accounts_are_made_shown_and_listed() {
     .await;
 }
 
+#[test]
+fn a_number_is_an_id_whatever_names_there_are() {
+    let place = Place::new();
+    let create = |name: &str| {
+        let email = format!("{name}@example.com");
+        let args = ["user", "create", "--username", name, "--email", &email, "--password-stdin"];
+        place.run_with_input(&args, PASSWORD).text();
+    };
+    create("2");
+    create("bob");
+    assert_eq!(place.json(&["--json", "user", "show", "2"])["username"], "bob");
+    assert_eq!(place.json(&["--json", "user", "show", "2@example.com"])["username"], "2");
+}
+
 #[tokio::test]
 async fn accounts_are_switched_off_and_on_and_deleted() {
     both(async |place, _| {

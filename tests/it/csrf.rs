@@ -80,6 +80,18 @@ async fn an_unauthenticated_caller_hears_of_that_first() {
 }
 
 #[tokio::test]
+async fn a_browser_that_names_no_origin_is_known_by_its_metadata() {
+    let app = TestApp::start().await;
+    let user = app.user("ann").await;
+    app.fails(patch(&user).header("Sec-Fetch-Site", "cross-site"), 403, "CSRF_FAILED").await;
+    app.fails(login(&app).header("Sec-Fetch-Site", "cross-site"), 403, "CSRF_FAILED").await;
+    for near in ["same-origin", "same-site", "none"] {
+        app.json(patch(&user).header("Sec-Fetch-Site", near), 200).await;
+    }
+    app.json(user.cookie(Method::GET, "/auth/me").header("Sec-Fetch-Site", "cross-site"), 200).await;
+}
+
+#[tokio::test]
 async fn a_page_of_another_origin_is_refused() {
     let app = TestApp::start().await;
     let user = app.user("ann").await;

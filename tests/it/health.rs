@@ -90,7 +90,29 @@ async fn anyone_may_ask_and_a_bad_credential_does_not_matter() {
     let request =
         app.request(Method::GET, "/health").bearer_auth("junk").header("Cookie", "access_token_cookie=x");
     app.json(request, 200).await;
-    app.json(app.request(Method::GET, "/health?verbose=true"), 200).await;
+    app.json(app.request(Method::GET, "/health?verbose=false"), 200).await;
+}
+
+#[tokio::test]
+async fn an_administrator_may_ask_for_more() {
+    const VERBOSE: &str = "/health?verbose=true";
+    let app = TestApp::start().await;
+    app.fails(app.request(Method::GET, VERBOSE), 401, "UNAUTHORIZED").await;
+    let user = app.user("ann").await;
+    let details = app.fails(user.bearer(Method::GET, VERBOSE), 403, "FORBIDDEN").await;
+    assert_eq!(details["permission"], "health:read");
+    let admin = app.superuser("root").await;
+    let details = &app.json(admin.bearer(Method::GET, VERBOSE), 200).await["details"];
+    for well in [&details["store"]["ok"], &details["cache"]["ok"]] {
+        assert_eq!(well, true, "{details}");
+    }
+    assert!(details["cache"]["sessions"].is_u64() && details["hashing"]["waiting"] == 0, "{details}");
+    assert!(details["store"]["size_bytes"].as_u64() > Some(4096), "{details}");
+    assert!(details["disk"]["total_bytes"].as_u64() >= details["disk"]["free_bytes"].as_u64(), "{details}");
+    let keys = app.json(app.request(Method::GET, "/oauth2/jwks"), 200).await;
+    assert!(keys["keys"].as_array().unwrap().iter().any(|key| key["kid"] == details["signing_key"]["kid"]));
+    let reason = app.refuses(app.request(Method::GET, "/health?verbose=2"), "verbose").await;
+    assert_eq!(reason, "must be true or false");
 }
 
 #[tokio::test]

@@ -64,6 +64,34 @@ async fn a_chunked_body_is_counted_while_it_comes() {
 }
 
 #[tokio::test]
+async fn large_bodies_wait_for_nobody_and_have_a_bounded_number_of_places() {
+    let app = TestApp::start().await;
+    let head = "POST /auth/token HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n";
+    let mut held = Vec::new();
+    for _ in 0..32 {
+        let mut raw = app.raw().await;
+        // The server answers `100 Continue` once it reads: then the place is taken.
+        raw.send(format!("{head}Content-Length: 100000\r\nExpect: 100-continue\r\n\r\n")).await;
+        assert_eq!(raw.answer().await.status, 100);
+        held.push(raw);
+    }
+    let too_many = json_body(&app, " ".repeat(20_000));
+    let answer = too_many.send().await.unwrap();
+    assert!(answer.headers().contains_key("retry-after"));
+    app.failure(Method::POST, answer, 503, "SERVICE_UNAVAILABLE").await;
+    let chunked = reqwest::Body::from(" ".repeat(20_000));
+    app.fails(json_body(&app, chunked).header("Transfer-Encoding", "chunked"), 503, "SERVICE_UNAVAILABLE")
+        .await;
+    app.fails(json_body(&app, " ".repeat(16_000)), 400, "MALFORMED_REQUEST").await;
+    drop(held.pop());
+    let mut tries = 0;
+    while json_body(&app, " ".repeat(20_000)).send().await.unwrap().status() != 400 {
+        tries += 1;
+        assert!(tries < 1000, "a place that was given up is free again");
+    }
+}
+
+#[tokio::test]
 async fn the_limit_holds_for_every_operation_with_and_without_a_body() {
     let app = Setup::default().with("http.max_body_bytes", "1000").start().await;
     let user = app.user("ann").await;

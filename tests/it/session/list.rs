@@ -106,6 +106,8 @@ async fn a_bad_limit_or_cursor_is_named() {
     for bad in ["0", "201", "-1", "abc", "1.5", "99999999999999999999", "%31%00", "1e2", "+"] {
         app.refuses(list(&user, &format!("?limit={bad}")), "limit").await;
     }
+    assert_eq!(app.refuses(list(&user, "?limit=abc"), "limit").await, "must be a whole number");
+    assert_eq!(app.refuses(list(&user, "?limit=1&limit=2"), "limit").await, "comes twice");
     for bad in ["!!", "a", "%00", "a%20b", "AA==", "%C3%A4"] {
         app.refuses(list(&user, &format!("?cursor={bad}")), "cursor").await;
     }

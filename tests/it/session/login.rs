@@ -215,14 +215,7 @@ async fn a_disabled_account_is_told_so_only_with_the_right_password() {
 #[tokio::test]
 async fn a_superuser_has_its_role_in_the_token() {
     let app = TestApp::start().await;
-    let new = auth_service::account::NewUser::parse(
-        ("root", "root@example.com"),
-        (None, None),
-        auth_service::base::Secret::new(PASSWORD),
-    );
-    let new = auth_service::account::NewUser { is_superuser: true, ..new.unwrap() };
-    app.app.accounts.create(new).await.unwrap();
-    let root = app.log_in("root", PASSWORD).await;
+    let root = app.superuser("root").await;
     assert_eq!(jwt::claims(&root.tokens.access)["roles"], json!(["superuser"]));
     assert_eq!(root.profile().await["is_superuser"], true);
 }

@@ -9,8 +9,9 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use auth_service::account::NewUser;
 use auth_service::app::App;
-use auth_service::base::{Env, ManualClock, SystemEntropy, Timestamp};
+use auth_service::base::{Env, ManualClock, Secret, SystemEntropy, Timestamp};
 use auth_service::config::{Config, Flags, load};
 use auth_service::serve::serve_listener;
 use auth_service::store::{Disk, Options, Store};
@@ -130,6 +131,14 @@ impl TestApp {
     /// A registered user, logged in.
     pub async fn user(&self, name: &str) -> Person<'_> {
         self.register(name).await;
+        self.log_in(name, PASSWORD).await
+    }
+
+    /// A superuser, logged in. Nobody becomes one over HTTP.
+    pub async fn superuser(&self, name: &str) -> Person<'_> {
+        let email = format!("{name}@example.com");
+        let new = NewUser::parse((name, &email), (None, None), Secret::new(PASSWORD));
+        self.app.accounts.create(NewUser { is_superuser: true, ..new.unwrap() }).await.unwrap();
         self.log_in(name, PASSWORD).await
     }
 
