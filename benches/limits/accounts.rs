@@ -129,6 +129,31 @@ impl Client for Repeat {
     }
 }
 
+/// Several requests, one after the other, and then from the start.
+pub struct InTurn {
+    requests: Vec<Vec<u8>>,
+    next: usize,
+}
+
+impl InTurn {
+    /// The users with these numbers log in, again and again.
+    pub fn log_in(numbers: impl Iterator<Item = u64>) -> Self {
+        Self { requests: numbers.map(login).collect(), next: 0 }
+    }
+}
+
+impl Client for InTurn {
+    fn request(&mut self, out: &mut Vec<u8>) -> bool {
+        out.extend_from_slice(&self.requests[self.next]);
+        self.next = (self.next + 1) % self.requests.len();
+        true
+    }
+
+    fn answered(&mut self, answer: &Answer<'_>) -> io::Result<()> {
+        expect(answer, 200)
+    }
+}
+
 /// A list of users, each of whom does the same thing once; several clients share one list.
 #[derive(Clone)]
 pub struct Each {

@@ -2,21 +2,24 @@
 
 use std::io;
 
-use crate::accounts::{self, Each, Repeat, Session};
+use crate::accounts::{self, Each, InTurn, Repeat, Session};
 use crate::bench::Bench;
 use crate::compare::{Comparison, two_servers, with_raw};
 use crate::load::Fleet;
 use crate::raw::{self, Commits};
 use crate::report::{Report, median};
 
-const LOGIN_CLIENTS: u64 = 16;
+const LOGIN_CLIENTS: usize = 16;
+/// So many that nobody has a hundred sessions, which is the most, and loses one at each login.
+const USERS: u64 = 512;
 const SESSIONS: u64 = 64;
 
 /// Logins beside raw argon2.
 pub async fn login(bench: &Bench, report: &mut Report) -> io::Result<()> {
     let server = bench.start("login", &[])?;
-    Fleet::new(server.address, [Each::registers(0..LOGIN_CLIENTS)]).drain(&server).await?;
-    let clients = (0..LOGIN_CLIENTS).map(|number| Repeat(accounts::login(number)));
+    Fleet::new(server.address, vec![Each::registers(0..USERS); LOGIN_CLIENTS]).drain(&server).await?;
+    let clients =
+        (0..LOGIN_CLIENTS as u64).map(|client| InTurn::log_in((client..USERS).step_by(LOGIN_CLIENTS)));
     let mut fleet = Fleet::new(server.address, clients);
     let time = bench.options.long_window().measured;
     let mut cpu = Vec::new();
