@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream as BlockingStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader as AsyncReader};
@@ -29,9 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub fn listen(data_dir: &Path) -> Result<UnixListener> {
     let describe =
         |cause: std::io::Error| Error::unavailable(format!("cannot listen on {FILE_NAME}: {cause}"));
-    // A socket's path has at most 107 bytes; one through an open directory is short wherever that lies.
     let directory = File::open(data_dir).map_err(describe)?;
-    let path = Path::new("/proc/self/fd").join(directory.as_raw_fd().to_string()).join(FILE_NAME);
+    let path = path_in(data_dir, &directory);
     if let Err(cause) = fs::remove_file(&path)
         && cause.kind() != ErrorKind::NotFound
     {
@@ -40,6 +39,17 @@ pub fn listen(data_dir: &Path) -> Result<UnixListener> {
     let listener = UnixListener::bind(&path).map_err(describe)?;
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).map_err(describe)?;
     Ok(listener)
+}
+
+/// Where the socket is, in at most so many bytes as the address of a socket may have. A path through the open directory
+/// is short wherever that lies, and needs /proc; so it is taken only where the plain one is too long.
+fn path_in(data_dir: &Path, open: &File) -> PathBuf {
+    const MOST: usize = 107;
+    let plain = data_dir.join(FILE_NAME);
+    if plain.as_os_str().len() <= MOST {
+        return plain;
+    }
+    Path::new("/proc/self/fd").join(open.as_raw_fd().to_string()).join(FILE_NAME)
 }
 
 /// Answers commands until the task is dropped.
@@ -87,7 +97,7 @@ async fn converse(stream: UnixStream, admin: &Admin) -> std::io::Result<()> {
 /// `Error::Unavailable` when it runs and does not answer.
 pub fn ask(data_dir: &Path, command: &Command) -> Result<Option<Answer>> {
     let Ok(directory) = File::open(data_dir) else { return Ok(None) };
-    let path = Path::new("/proc/self/fd").join(directory.as_raw_fd().to_string()).join(FILE_NAME);
+    let path = path_in(data_dir, &directory);
     let Ok(mut stream) = BlockingStream::connect(&path) else { return Ok(None) };
     let failed = |cause: std::io::Error| {
         let late = cause.kind() == ErrorKind::WouldBlock;

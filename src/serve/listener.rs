@@ -61,9 +61,8 @@ where
 
 fn builder() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    // The connection's own watch (`Server::connection`) bounds the time for a head at no cost per request. Answers
-    // are short: copied into one buffer they cost the kernel less than as two.
-    builder.http1().header_read_timeout(None).max_buf_size(MAX_HEAD_BYTES).writev(false);
+    // The connection's own watch (`Server::connection`) bounds the time for a head at no cost per request.
+    builder.http1().header_read_timeout(None).max_buf_size(MAX_HEAD_BYTES);
     builder
         .http2()
         .timer(TokioTimer::new())
