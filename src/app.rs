@@ -10,6 +10,7 @@ use crate::account::http::AccountApi;
 use crate::account::{Accounts, PasswordPolicy, Passwords};
 use crate::admin::Admin;
 use crate::base::{Env, Id, Result};
+use crate::check::http::CheckApi;
 use crate::config::Config;
 use crate::crypto::HashingPool;
 use crate::health::Health;
@@ -19,21 +20,25 @@ use crate::http::spec::{self, AllowTable};
 use crate::http::{Authenticator, Cookies, Gate, Routes, docs};
 use crate::keys::http::KeysApi;
 use crate::keys::{KeyPolicy, Keys, master};
-use crate::rbac::Actor;
+use crate::rbac::http::RolesApi;
+use crate::rbac::{Actor, Roles};
 use crate::session::http::SessionApi;
 use crate::session::service::{Lifetimes, Parts};
 use crate::session::{LiveSessions, Session, Sessions};
-use crate::store::{Check, Store, Sweep};
-use crate::{account, health, keys, session};
+use crate::store::{Check, Schema, Store, Sweep};
+use crate::{account, check, health, keys, rbac, session};
 
 /// How rows of every table end.
 pub const SWEEPS: &[Sweep] = &session::table::SWEEPS;
 
+/// What version the store has, and how older ones become it.
+pub const SCHEMA: Schema = Schema { steps: &[account::table::index_roles] };
+
 /// Every table and what its rows have to be.
 pub const CHECKS: &[&[(&str, Check)]] =
-    &[account::table::CHECKS, session::table::CHECKS, keys::table::CHECKS];
+    &[account::table::CHECKS, session::table::CHECKS, keys::table::CHECKS, rbac::table::CHECKS];
 
-type Apis = (HealthApi, AccountApi, SessionApi, KeysApi);
+type Apis = (HealthApi, AccountApi, SessionApi, RolesApi, CheckApi, KeysApi);
 
 /// The whole service, without a listener.
 #[derive(Clone)]
@@ -46,6 +51,7 @@ pub struct App {
     pub accounts: Accounts,
     pub sessions: Sessions,
     pub live: LiveSessions,
+    pub roles: Roles,
     pub health: Health,
 }
 
@@ -78,8 +84,20 @@ impl App {
             lifetimes: lifetimes(&config),
         };
         let sessions = Sessions::new(parts, &master)?;
+        let roles = Roles::new(store.clone(), env.clone());
         let health = Health::new(store.clone(), env.clone());
-        Ok(Self { config: Arc::new(config), env, store, keys, passwords, accounts, sessions, live, health })
+        Ok(Self {
+            config: Arc::new(config),
+            env,
+            store,
+            keys,
+            passwords,
+            accounts,
+            sessions,
+            live,
+            roles,
+            health,
+        })
     }
 
     /// Everything that listens behind the gate. `extra`: a test's own routes; the server passes them unchanged.
@@ -111,8 +129,18 @@ impl App {
     /// # Errors
     /// `Error::Internal` if an operation names an error that is not known.
     pub fn spec(&self) -> Result<serde_json::Value> {
-        let errors = [account::http::ERRORS, session::http::ERRORS, health::http::ERRORS].concat();
-        spec::complete(&self.api().spec(), &errors)
+        let facts = spec::Facts {
+            errors: &[
+                account::http::ERRORS,
+                session::http::ERRORS,
+                health::http::ERRORS,
+                rbac::http::ERRORS,
+                check::http::ERRORS,
+            ],
+            permissions: &[rbac::http::PERMISSIONS],
+            for_anyone: health::http::FOR_ANYONE,
+        };
+        spec::complete(&self.api().spec(), &facts)
     }
 
     /// What the command line does, on this application.
@@ -166,6 +194,8 @@ impl App {
             HealthApi { health: self.health.clone(), parts },
             AccountApi { accounts: self.accounts.clone(), registration, cookies: Arc::clone(&cookies) },
             SessionApi { sessions: self.sessions.clone(), cookies },
+            RolesApi(self.roles.clone()),
+            CheckApi(self.roles.clone()),
             KeysApi(self.keys.clone()),
         )
     }
@@ -174,6 +204,10 @@ impl App {
 impl Authenticator for App {
     fn access_token(&self, token: &str) -> Result<Actor> {
         self.live.resolve(token, self.env.now())
+    }
+
+    fn allows(&self, actor: &Actor, permission: &str) -> Result<bool> {
+        self.roles.allows(&actor.user, permission)
     }
 
     fn csrf_token(&self, session: Id<Session>) -> String {

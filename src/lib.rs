@@ -8,6 +8,8 @@ pub mod admin;
 pub mod app;
 // Errors, time, randomness, ids, checked text.
 pub mod base;
+// May somebody do this?
+pub mod check;
 // The command line.
 pub mod cli;
 // Settings: file, environment, flags.

@@ -85,7 +85,7 @@ impl AccountApi {
     #[oai(path = "/auth/register", method = "post", operation_id = "register")]
     async fn register(&self, body: Json<RegisterBody>) -> Result<Created<UserView>, Failure> {
         if self.registration == Registration::Closed {
-            return Err(Error::Forbidden("users:write").into());
+            return Err(Error::Forbidden("users:write".into()).into());
         }
         let user = self.accounts.create(body.0.try_into()?).await?;
         Ok(Created((&user).into()))

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::text::{DisplayName, Email, Username};
 use crate::base::{Result, Secret, Timestamp};
+use crate::rbac::RoleName;
 
 /// An account.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,11 +18,17 @@ pub struct User {
     pub last_name: Option<DisplayName>,
     pub is_active: bool,
     pub is_superuser: bool,
+    /// Beside that of everyone, and the superuser's.
+    pub roles: Vec<RoleName>,
     /// The PHC string of the password's hash.
     pub password_hash: String,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
     pub password_changed_at: Timestamp,
+    /// Whether the next thing that the owner does has to be choosing another password.
+    pub must_change_password: bool,
+    /// Since when it lies in the recycle bin.
+    pub deleted_at: Option<Timestamp>,
 }
 
 /// Everything but the hash.
@@ -45,6 +52,7 @@ pub struct NewUser {
     pub last_name: Option<DisplayName>,
     pub password: Secret,
     pub is_superuser: bool,
+    pub roles: Vec<RoleName>,
 }
 
 impl NewUser {
@@ -64,6 +72,7 @@ impl NewUser {
             last_name: DisplayName::parse("last_name", last_name.unwrap_or_default())?,
             password,
             is_superuser: false,
+            roles: Vec::new(),
         })
     }
 
@@ -78,10 +87,13 @@ impl NewUser {
             last_name: self.last_name,
             is_active: true,
             is_superuser: self.is_superuser,
+            roles: self.roles,
             password_hash,
             created_at: now,
             updated_at: now,
             password_changed_at: now,
+            must_change_password: false,
+            deleted_at: None,
         }
     }
 }
@@ -116,7 +128,14 @@ impl User {
     pub fn with_password(mut self, password_hash: String, now: Timestamp) -> Self {
         self.password_hash = password_hash;
         self.password_changed_at = now;
+        self.must_change_password = false;
         self.updated_at = now;
         self
+    }
+
+    /// Whether it may be used: switched on, and not in the recycle bin.
+    #[must_use]
+    pub fn may_go_on(&self) -> bool {
+        self.is_active && self.deleted_at.is_none()
     }
 }

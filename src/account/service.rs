@@ -2,6 +2,9 @@
 use super::model::{NewUser, ProfileChange, User};
 use super::{PasswordPolicy, Passwords, Verdict, table};
 use crate::base::{Env, Error, Id, Page, PageRequest, Result, Secret};
+use crate::rbac::model::{SUPERUSER, USER, roles_of};
+use crate::rbac::service::check_roles;
+use crate::rbac::{Giver, RoleName};
 use crate::session::service::end_all;
 use crate::session::{LiveSessions, Session};
 use crate::store::{Store, WriteTx};
@@ -86,20 +89,27 @@ impl Accounts {
     /// `Error::Invalid` naming `password` when it is wrong.
     pub async fn delete_own(&self, user: &User, password: Secret) -> Result<()> {
         self.prove(user, "password", password).await?;
-        self.delete(user.id).await.map(drop)
+        self.remove(user.id, "password").await.map(drop)
     }
 
-    /// The user of a user name, an e-mail address or an id. A number is always an id, so that nobody can stand before
-    /// another by choosing its number as a name.
+    /// The user of a user name, an e-mail address or an id.
     ///
     /// # Errors
-    /// `Error::NotFound`.
+    /// `Error::NotFound`; `Error::Invalid` naming `user` for a number that is the id of one and the name of another:
+    /// anyone may choose a number for a name.
     pub fn find(&self, who: &str) -> Result<User> {
-        let found = self.store.get(|tx| match who.parse() {
-            Ok(id) => table::by_id(tx, id),
-            Err(_) => table::by_login(tx, who),
-        });
-        found?.ok_or(Error::NotFound("user"))
+        let id = who.parse::<u64>().ok().filter(|id| id.to_string() == who);
+        let (by_id, by_name) = self
+            .store
+            .get(|tx| Ok((id.map_or(Ok(None), |id| table::by_id(tx, id))?, table::by_login(tx, who)?)))?;
+        match (by_id, by_name) {
+            (Some(one), Some(other)) if one.id != other.id => {
+                let reason =
+                    "is the id of one account and the name of another; say which by its e-mail address";
+                Err(Error::invalid("user", reason))
+            }
+            (found, other) => found.or(other).ok_or(Error::NotFound("user")),
+        }
     }
 
     /// One page of all users, by id.
@@ -118,6 +128,9 @@ impl Accounts {
         let (live, now) = (self.live.clone(), self.env.now());
         let change = move |tx: &mut WriteTx| {
             let old = table::by_id(tx, id)?.ok_or(Error::NotFound("user"))?;
+            if !is_active {
+                table::check_not_last_superuser(tx, &old, "user")?;
+            }
             let new = User { is_active, updated_at: now, ..old.clone() };
             table::update(tx, &old, &new)?;
             if !is_active {
@@ -128,6 +141,34 @@ impl Accounts {
         };
         let user = self.store.write(change).await?;
         tracing::info!(user = id, is_active, "account switched");
+        Ok(user)
+    }
+
+    /// Gives a user these roles instead of those that it has. They hold for its next request.
+    ///
+    /// # Errors
+    /// `Error::NotFound`; `Error::Invalid` naming `roles` for one that is not there, and when the last superuser would
+    /// be one no more; `Error::Forbidden` for what the giver does not hold.
+    pub async fn set_roles(&self, giver: Giver, who: &str, roles: &[String]) -> Result<User> {
+        let id = self.find(who)?.id;
+        let is_superuser = roles.iter().any(|role| role == SUPERUSER);
+        let others: Vec<_> =
+            roles.iter().filter(|role| ![SUPERUSER, USER].contains(&role.as_str())).cloned().collect();
+        let others = RoleName::parse_all("roles", &others)?;
+        let (live, now) = (self.live.clone(), self.env.now());
+        let change = move |tx: &mut WriteTx| {
+            let old = table::by_id(tx, id)?.ok_or(Error::NotFound("user"))?;
+            let new = User { is_superuser, roles: others, updated_at: now, ..old.clone() };
+            check_roles(tx, &giver, &roles_of(&old), &roles_of(&new))?;
+            if !is_superuser {
+                table::check_not_last_superuser(tx, &old, "roles")?;
+            }
+            table::update(tx, &old, &new)?;
+            live.forget_user(tx, id)?;
+            Ok(new)
+        };
+        let user = self.store.write(change).await?;
+        tracing::info!(user = id, roles = ?roles_of(&user), "roles given");
         Ok(user)
     }
 
@@ -148,9 +189,15 @@ impl Accounts {
     /// # Errors
     /// `Error::NotFound`.
     pub async fn delete(&self, id: u64) -> Result<User> {
+        self.remove(id, "user").await
+    }
+
+    /// `field`: what is named when it is the last superuser's.
+    async fn remove(&self, id: u64, field: &'static str) -> Result<User> {
         let live = self.live.clone();
         let change = move |tx: &mut WriteTx| {
             let user = table::by_id(tx, id)?.ok_or(Error::NotFound("user"))?;
+            table::check_not_last_superuser(tx, &user, field)?;
             end_all(tx, &live, id, None)?;
             table::remove(tx, &user);
             Ok(user)

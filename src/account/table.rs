@@ -1,8 +1,12 @@
 //! Where users are kept. Every index is written here and nowhere else.
+use serde::Deserialize;
+
 use super::model::User;
-use crate::base::text::{Email, LookupKey, MAX_TYPED_BYTES};
-use crate::base::{Error, Page, PageRequest, Result};
-use crate::store::{Check, Map, Record, Tx, WriteTx, next_id, points_at};
+use crate::base::text::{DisplayName, Email, LookupKey, MAX_TYPED_BYTES, Username};
+use crate::base::{Error, Page, PageRequest, Result, Timestamp};
+use crate::rbac::RoleName;
+use crate::rbac::model::SUPERUSER;
+use crate::store::{Check, Map, Record, Tx, WriteTx, decode_body, next_id, points_at};
 
 /// id -> user
 const USERS: Map<User> = Map::new("user");
@@ -10,9 +14,74 @@ const USERS: Map<User> = Map::new("user");
 const BY_USERNAME: Map<u64> = Map::new("user.by_username");
 /// lookup key of the e-mail address -> id
 const BY_EMAIL: Map<u64> = Map::new("user.by_email");
+/// role 0 id -> nothing
+const BY_ROLE: Map<()> = Map::new("user.by_role");
 
 impl Record for User {
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
+
+    fn upgrade(version: u8, body: &[u8]) -> Result<Self> {
+        match version {
+            1 => decode_body::<UserV1>(body).map(Into::into),
+            other => Err(Error::internal(format!("no upgrade from record version {other}"))),
+        }
+    }
+}
+
+/// Before there were roles and a recycle bin.
+#[derive(Deserialize)]
+struct UserV1 {
+    id: u64,
+    username: Username,
+    email: Email,
+    first_name: Option<DisplayName>,
+    last_name: Option<DisplayName>,
+    is_active: bool,
+    is_superuser: bool,
+    password_hash: String,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    password_changed_at: Timestamp,
+}
+
+impl From<UserV1> for User {
+    fn from(old: UserV1) -> Self {
+        Self {
+            id: old.id,
+            username: old.username,
+            email: old.email,
+            first_name: old.first_name,
+            last_name: old.last_name,
+            is_active: old.is_active,
+            is_superuser: old.is_superuser,
+            roles: Vec::new(),
+            password_hash: old.password_hash,
+            created_at: old.created_at,
+            updated_at: old.updated_at,
+            password_changed_at: old.password_changed_at,
+            must_change_password: false,
+            deleted_at: None,
+        }
+    }
+}
+
+/// Brings what was written before there was an index of roles into it.
+///
+/// # Errors
+/// As [`by_id`].
+pub fn index_roles(tx: &mut WriteTx) -> Result<()> {
+    const AT_ONCE: usize = 1000;
+    let mut request = PageRequest { after: None, limit: AT_ONCE };
+    loop {
+        let found = USERS.page(tx, &[], &request)?;
+        for user in &found.items {
+            for role in held(user) {
+                BY_ROLE.put(tx, &role_key(role, user.id), &())?;
+            }
+        }
+        let Some(last) = found.items.last().filter(|_| found.next_cursor.is_some()) else { return Ok(()) };
+        request.after = Some(last.id.to_be_bytes().to_vec());
+    }
 }
 
 /// Looks at every row of these tables.
@@ -25,6 +94,7 @@ pub const CHECKS: &[(&str, Check)] = &[
         Ok((!(named && addressed && keyed))
             .then(|| "is not found by its id, user name and e-mail".to_owned()))
     }),
+    (BY_ROLE.name(), |tx, key, _| points_at(tx, USERS.name(), key.get(key.len() - 8..).unwrap_or_default())),
     (BY_USERNAME.name(), |tx, _, value| {
         points_at(tx, USERS.name(), &BY_USERNAME.decode(value)?.to_be_bytes())
     }),
@@ -74,6 +144,9 @@ pub fn insert(tx: &mut WriteTx, make: impl FnOnce(u64) -> User) -> Result<User> 
     let user = make(next_id(tx, "user")?);
     claim(tx, &BY_USERNAME, "username", &user.username.lookup_key(), user.id)?;
     claim(tx, &BY_EMAIL, "email", &user.email.lookup_key(), user.id)?;
+    for role in held(&user) {
+        BY_ROLE.put(tx, &role_key(role, user.id), &())?;
+    }
     USERS.put(tx, &user.id.to_be_bytes(), &user)?;
     Ok(user)
 }
@@ -91,13 +164,65 @@ pub fn update(tx: &mut WriteTx, old: &User, new: &User) -> Result<()> {
         BY_EMAIL.remove(tx, &old.email.lookup_key().to_bytes());
         claim(tx, &BY_EMAIL, "email", &new.email.lookup_key(), new.id)?;
     }
+    for role in held(old).filter(|role| held(new).all(|other| other != *role)) {
+        BY_ROLE.remove(tx, &role_key(role, new.id));
+    }
+    for role in held(new) {
+        BY_ROLE.put(tx, &role_key(role, new.id), &())?;
+    }
     USERS.put(tx, &new.id.to_be_bytes(), new)
+}
+
+/// Whether anybody has a role.
+///
+/// # Errors
+/// As [`by_id`].
+pub fn has_holder(tx: &impl Tx, role: &str) -> Result<bool> {
+    Ok(!BY_ROLE.first(tx, &role_prefix(role), 1)?.is_empty())
+}
+
+/// Refuses what would leave nobody who may do everything.
+///
+/// # Errors
+/// `Error::Invalid` naming `field` if `leaving` is the last superuser who may go on.
+pub fn check_not_last_superuser(tx: &impl Tx, leaving: &User, field: &'static str) -> Result<()> {
+    if !leaving.is_superuser || !leaving.may_go_on() {
+        return Ok(());
+    }
+    for (key, ()) in BY_ROLE.first(tx, &role_prefix(SUPERUSER), usize::MAX)? {
+        let id = id_of(&key).filter(|id| *id != leaving.id);
+        let other = id.map_or(Ok(None), |id| by_id(tx, id))?;
+        if other.is_some_and(|other| other.may_go_on()) {
+            return Ok(());
+        }
+    }
+    Err(Error::invalid(field, "is the last superuser"))
+}
+
+/// The roles of a user that were given, the superuser's included.
+fn held(user: &User) -> impl Iterator<Item = &str> {
+    user.is_superuser.then_some(SUPERUSER).into_iter().chain(user.roles.iter().map(RoleName::as_str))
+}
+
+fn role_prefix(role: &str) -> Vec<u8> {
+    [role.as_bytes(), &[0]].concat()
+}
+
+fn role_key(role: &str, id: u64) -> Vec<u8> {
+    [role.as_bytes(), &[0], &id.to_be_bytes()].concat()
+}
+
+fn id_of(key: &[u8]) -> Option<u64> {
+    key.last_chunk().copied().map(u64::from_be_bytes)
 }
 
 /// Removes a user and sets its names free; its id stays used.
 pub fn remove(tx: &mut WriteTx, user: &User) {
     BY_USERNAME.remove(tx, &user.username.lookup_key().to_bytes());
     BY_EMAIL.remove(tx, &user.email.lookup_key().to_bytes());
+    for role in held(user) {
+        BY_ROLE.remove(tx, &role_key(role, user.id));
+    }
     USERS.remove(tx, &user.id.to_be_bytes());
 }
 

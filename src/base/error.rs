@@ -24,7 +24,7 @@ pub enum Error {
     /// A token whose session was ended.
     TokenRevoked,
     /// The credential is good and does not allow this; the permission that would.
-    Forbidden(&'static str),
+    Forbidden(Cow<'static, str>),
     /// An unsafe request that only a cookie vouches for.
     CsrfFailed(&'static str),
     /// The account was switched off.

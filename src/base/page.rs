@@ -49,6 +49,13 @@ impl PageRequest {
         Self { after: None, limit: usize::MAX - 1 }
     }
 
+    /// One page of what is in memory, in the order of its keys.
+    pub fn of_sorted<'a, T>(&self, rows: impl Iterator<Item = (&'a str, T)>) -> Page<T> {
+        let comes_after = |key: &str| self.after.as_ref().is_none_or(|after| key.as_bytes() > &after[..]);
+        let rows = rows.filter(|(key, _)| comes_after(key)).take(self.limit.saturating_add(1));
+        self.cut(rows.map(|(key, row)| (key.as_bytes().to_vec(), row)).collect())
+    }
+
     /// Cuts `rows` (read with one row more than `limit`) to a page.
     #[must_use]
     pub fn cut<T>(&self, mut rows: Vec<(Vec<u8>, T)>) -> Page<T> {

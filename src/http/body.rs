@@ -1,4 +1,4 @@
-//! Bodies of requests: read whole before a handler runs, counted while they come, and bounded all together.
+//! Bodies of requests: read whole before a handler runs, counted while they come, large ones bounded all together.
 use futures_util::StreamExt;
 use poem::error::ReadBodyError;
 use poem::http::header::CONTENT_LENGTH;
@@ -37,18 +37,23 @@ impl Bodies {
     /// The place of a large one, to be kept as long as the body.
     pub async fn read(&self, request: &mut Request) -> poem::Result<Option<SemaphorePermit<'_>>> {
         let announced = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
-        let announced = announced.and_then(|length| length.parse().ok()).unwrap_or(0);
-        let mut place = self.place_for(announced)?;
+        let announced = announced.and_then(|length| length.parse().ok()).unwrap_or(0_usize);
+        if announced > self.limit {
+            return Err(ReadBodyError::PayloadTooLarge.into());
+        }
+        let mut place = None;
         let mut chunks = request.take_body().into_bytes_stream();
         let mut body = Vec::new();
         while let Some(chunk) = chunks.next().await {
             // A chunked body has no length to believe.
             let chunk = chunk.map_err(ReadBodyError::Io)?;
-            if place.is_none() {
-                place = self.place_for(body.len() + chunk.len())?;
-            }
-            if body.len() + chunk.len() > self.limit {
+            let bytes = body.len() + chunk.len();
+            if bytes > self.limit {
                 return Err(ReadBodyError::PayloadTooLarge.into());
+            }
+            // What was only announced takes no place from others.
+            if bytes > SMALL && place.is_none() {
+                place = Some(self.take_place()?);
             }
             body.extend_from_slice(&chunk);
         }
@@ -56,14 +61,8 @@ impl Bodies {
         Ok(place)
     }
 
-    fn place_for(&self, bytes: usize) -> poem::Result<Option<SemaphorePermit<'_>>> {
-        if bytes > self.limit {
-            return Err(ReadBodyError::PayloadTooLarge.into());
-        }
-        if bytes <= SMALL {
-            return Ok(None);
-        }
-        let place = self.large.try_acquire().map_err(|_| Error::Busy { retry_after_secs: RETRY_AFTER_SECS });
-        Ok(Some(place.map_err(Failure)?))
+    fn take_place(&self) -> poem::Result<SemaphorePermit<'_>> {
+        let busy = |_| Failure(Error::Busy { retry_after_secs: RETRY_AFTER_SECS });
+        Ok(self.large.try_acquire().map_err(busy)?)
     }
 }

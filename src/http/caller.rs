@@ -21,6 +21,12 @@ pub trait Authenticator: Send + Sync {
     /// store does not serve.
     fn access_token(&self, token: &str) -> Result<Actor>;
 
+    /// Whether somebody's roles allow a permission.
+    ///
+    /// # Errors
+    /// `Error::Unavailable` when the store does not serve.
+    fn allows(&self, actor: &Actor, permission: &str) -> Result<bool>;
+
     /// The token that proves that a page can read the cookies of a session.
     fn csrf_token(&self, session: Id<Session>) -> String;
 }

@@ -27,7 +27,7 @@ pub fn check_origin(request: &Request, own: &PublicUrl, allowed: &Origins) -> Re
     let origin = origin.to_str().unwrap_or_default();
     let same_host = || {
         // HTTP/2 says it in the request's target (RFC 9113 section 8.3.1).
-        let target = || request.uri().authority().map(Authority::as_str);
+        let target = || request.original_uri().authority().map(Authority::as_str);
         let host = headers.get(HOST).and_then(|host| host.to_str().ok()).or_else(target);
         let named = origin.split_once("://").map(|(_, host)| host);
         // Behind a TLS proxy the scheme differs; over plain http another name for this machine does.

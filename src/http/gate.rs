@@ -1,7 +1,7 @@
 //! What every request passes on its way in, and every answer on its way out, in this order: request id, CORS,
 //! who it is, rate limit, origin, time and size limits, the handler; then the envelope and the headers.
 use std::net::IpAddr;
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -33,7 +33,7 @@ use crate::config::{Config, IpNets, Origins, PublicUrl};
 const CONTENT_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 const HSTS: &str = "max-age=31536000; includeSubDomains";
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// What `dress` adds, and the limiter and the cookies before it.
+/// About as many as `dress` adds.
 const COMMON_HEADERS: usize = 8;
 const MAX_REQUEST_ID: usize = 128;
 const MAX_USER_AGENT: usize = 256;
@@ -46,7 +46,8 @@ pub struct RequestInfo {
     pub address: IpAddr,
     /// Who it is, or why that cannot be said; only operations that need a caller ask.
     pub presented: Result<Option<Presented>>,
-    pub(super) authenticator: Arc<dyn Authenticator>,
+    /// Says whom other credentials stand for, and what they allow.
+    pub authenticator: Arc<dyn Authenticator>,
 }
 
 impl RequestInfo {
@@ -120,7 +121,9 @@ impl Endpoint for Gate {
         let about = About::of(&request, self.ids.of(request.headers()), &self.origins);
         let way = match cors::preflight(&request, about.origin.as_ref()) {
             Some(response) => Way::Answered(response),
-            None => self.way_of(request, &about),
+            // redb may panic on a damaged page; the client shall hear of it, and its connection go on.
+            None => catch_unwind(AssertUnwindSafe(|| self.way_of(request, &about)))
+                .unwrap_or_else(|_| Way::Refused(Error::internal("admission panicked"))),
         };
         async move {
             let (allowance, outcome) = match way {

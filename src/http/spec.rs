@@ -9,6 +9,17 @@ use crate::base::{Error, Result, Timestamp};
 /// What an operation can fail with beside what follows from its form, by operation id.
 pub type OperationErrors = (&'static str, &'static [&'static str]);
 
+/// The permission that an operation needs, by operation id.
+pub type OperationPermission = (&'static str, &'static str);
+
+/// What the code of the operations does not tell of them, feature by feature.
+pub struct Facts<'a> {
+    pub errors: &'a [&'a [OperationErrors]],
+    pub permissions: &'a [&'a [OperationPermission]],
+    /// Operations that everyone may ask, and whose answer depends on who it is.
+    pub for_anyone: &'a [&'a str],
+}
+
 /// Operations that no rate limit counts.
 const UNLIMITED: &[&str] = &["/health", "/docs", "/.well-known/", "/oauth2/jwks"];
 
@@ -16,16 +27,24 @@ const UNLIMITED: &[&str] = &["/health", "/docs", "/.well-known/", "/oauth2/jwks"
 ///
 /// # Errors
 /// `Error::Internal` for a document that is not one.
-pub fn complete(document: &str, extra: &[OperationErrors]) -> Result<Value> {
+pub fn complete(document: &str, facts: &Facts) -> Result<Value> {
     let mut document: Value = serde_json::from_str(document).map_err(Error::internal)?;
     let paths = document["paths"].as_object_mut().ok_or_else(|| Error::internal("a spec without paths"))?;
     for (path, operations) in paths {
         let operations =
             operations.as_object_mut().ok_or_else(|| Error::internal("a path without methods"))?;
         for (method, operation) in operations {
-            let named = extra.iter().filter(|(id, _)| operation["operationId"] == *id);
+            let id = operation["operationId"].as_str().unwrap_or_default().to_owned();
+            let named = facts.errors.concat().into_iter().filter(|(named, _)| *named == id);
             let mut codes: BTreeSet<&str> = named.flat_map(|(_, codes)| codes.iter().copied()).collect();
             codes.extend(implied(path, method, operation));
+            if let Some((_, needed)) = facts.permissions.concat().iter().find(|(named, _)| *named == id) {
+                codes.insert("FORBIDDEN");
+                state_permission(operation, needed);
+            }
+            if facts.for_anyone.contains(&&*id) {
+                operation["security"] = json!([{}, {"bearer": []}, {"cookie": []}]);
+            }
             describe(operation, &codes)?;
         }
     }
@@ -73,6 +92,15 @@ fn implied(path: &str, method: &str, operation: &Value) -> BTreeSet<&'static str
         codes.insert("RATE_LIMITED");
     }
     codes
+}
+
+/// Says which permission an operation needs, for people and for programs.
+fn state_permission(operation: &mut Value, permission: &str) {
+    let about = operation["description"].as_str().unwrap_or_default();
+    let needs = format!("Needs the permission `{permission}`.");
+    operation["description"] =
+        Value::String(if about.is_empty() { needs } else { format!("{about}\n\n{needs}") });
+    operation["x-permission"] = Value::String(permission.to_owned());
 }
 
 /// Writes the errors into an operation, by status.
@@ -127,7 +155,7 @@ fn known(code: &str) -> Result<(u16, String, Value)> {
         "INVALID_TOKEN" => of(Error::InvalidToken, none()),
         "TOKEN_EXPIRED" => of(Error::TokenExpired, none()),
         "TOKEN_REVOKED" => of(Error::TokenRevoked, none()),
-        "FORBIDDEN" => of(Error::Forbidden(""), json!({"permission": "users:write"})),
+        "FORBIDDEN" => of(Error::Forbidden("".into()), json!({"permission": "users:write"})),
         "CSRF_FAILED" => of(Error::CsrfFailed("The CSRF token does not belong to this session"), none()),
         "ACCOUNT_DISABLED" => of(Error::AccountDisabled, none()),
         "NOT_FOUND" => of(Error::NotFound("session"), none()),

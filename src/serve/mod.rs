@@ -38,7 +38,7 @@ const DEFAULT_DATA_DIR: &str = "./data";
 /// `Error::Unavailable` when the directory or the store cannot be used.
 pub fn open_store(config: &Config) -> Result<Store> {
     prepare_data_dir(&config.data_dir)?;
-    let options = Options::in_directory(&config.data_dir);
+    let options = Options::in_directory(&config.data_dir, crate::app::SCHEMA);
     let cache_bytes = config.store.cache_mib.saturating_mul(BYTES_PER_MIB);
     Store::open(&config.data_dir, Options { cache_bytes, ..options })
 }

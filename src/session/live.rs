@@ -104,7 +104,7 @@ impl LiveSessions {
 /// A session and its user from one snapshot; `None` when either is gone or may not go on.
 fn load(tx: &crate::store::ReadTx, id: Id<Session>) -> Result<Option<Arc<Live>>> {
     let Some(session) = table::by_id(tx, id)? else { return Ok(None) };
-    let user = account::table::by_id(tx, session.user)?.filter(|user| user.is_active);
+    let user = account::table::by_id(tx, session.user)?.filter(User::may_go_on);
     let Some(user) = user else { return Ok(None) };
     let revoked_tokens = table::revoked_tokens(tx, id)?;
     Ok(Some(Arc::new(Live { user: Arc::new(user), expires_at: session.expires_at, revoked_tokens })))

@@ -100,7 +100,7 @@ impl Sessions {
             tracing::info!(address = origin.address, "login refused: wrong credentials");
             return Err(Error::InvalidCredentials);
         };
-        if !user.is_active {
+        if !user.may_go_on() {
             tracing::info!(user = user.id, address = origin.address, "login refused: account disabled");
             return Err(Error::AccountDisabled);
         }
@@ -314,7 +314,7 @@ struct Next {
 /// A session and its user, when both may go on.
 fn current(tx: &impl crate::store::Tx, id: Id<Session>) -> Result<Option<(Session, User)>> {
     let Some(session) = table::by_id(tx, id)? else { return Ok(None) };
-    let user = account::table::by_id(tx, session.user)?.filter(|user| user.is_active);
+    let user = account::table::by_id(tx, session.user)?.filter(User::may_go_on);
     Ok(user.map(|user| (session, user)))
 }
 
@@ -327,7 +327,7 @@ fn insert(
     session: &Session,
     limit: usize,
 ) -> Result<()> {
-    let user = account::table::by_id(tx, checked.id)?.filter(|user| user.is_active);
+    let user = account::table::by_id(tx, checked.id)?.filter(User::may_go_on);
     let user = user.filter(|user| user.password_hash == checked.password_hash);
     let user = user.ok_or(Error::InvalidCredentials)?;
     if let Some(password_hash) = renewed {

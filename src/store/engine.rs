@@ -94,8 +94,8 @@ impl Engine {
         Ok(ReadTx::new(txn, commit, Arc::clone(&opened.suspect)))
     }
 
-    /// Reads a row of what is durable now: as real as any read, and cheap enough for every call of a load balancer,
-    /// because the table stays open until the next commit.
+    /// Reads a row of what is durable now. Cheap enough for every call of a load balancer: the table stays open for a
+    /// second, or until the next commit.
     pub fn probe(&self) -> Result<()> {
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
         let opened = current.as_ref().ok_or_else(closed)?;

@@ -36,9 +36,10 @@ fn due_key(table: &str, key: &[u8], when: Timestamp) -> Vec<u8> {
 
 /// The index rows whose time has come, the oldest first.
 pub(super) fn due(tx: &impl Tx, now: Timestamp, limit: usize) -> Result<Vec<Vec<u8>>> {
-    let rows = DUE.first(tx, &[], limit)?;
+    let rows = tx.rows(DUE.name(), &[], None, limit)?;
     let end = now.micros().max(0).to_be_bytes();
-    Ok(rows.into_iter().map(|(key, ())| key).take_while(|key| key[..8] <= end[..]).collect())
+    let is_due = |key: &Vec<u8>| key.get(..8).is_none_or(|when| when <= &end[..]);
+    Ok(rows.into_iter().map(|(key, _)| key).take_while(is_due).collect())
 }
 
 /// Ends what the rows point at, and files what goes on under its new time. What cannot be ended is filed a day later,
@@ -72,7 +73,7 @@ fn filed_anew(row: &[u8], when: Timestamp) -> Vec<u8> {
     [&when.micros().max(0).to_be_bytes(), &row[8..]].concat()
 }
 
-fn split(row: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(super) fn split(row: &[u8]) -> Option<(&[u8], &[u8])> {
     let rest = row.get(8..)?;
     let end = rest.iter().position(|byte| *byte == 0)?;
     Some((&rest[..end], &rest[end + 1..]))

@@ -104,9 +104,7 @@ impl<V: Record> Map<V> {
         if *version != V::VERSION {
             return V::upgrade(*version, body);
         }
-        let (record, used) =
-            bincode::serde::decode_from_slice(body, DECODING).map_err(|e| broken(&e.to_string()))?;
-        if used == body.len() { Ok(record) } else { Err(broken("bytes left over")) }
+        decode_body(body).map_err(|why| broken(&format!("{why:?}")))
     }
 
     fn after(
@@ -119,6 +117,15 @@ impl<V: Record> Map<V> {
         let rows = tx.rows(self.name, prefix, after, limit)?;
         rows.into_iter().map(|(key, bytes)| Ok((key, self.decode(&bytes)?))).collect()
     }
+}
+
+/// Reads the body of a record, without its version: what [`Record::upgrade`] does with those of older ones.
+///
+/// # Errors
+/// `Error::Internal` for bytes that are no such record.
+pub fn decode_body<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
+    let (record, used) = bincode::serde::decode_from_slice(body, DECODING).map_err(Error::internal)?;
+    if used == body.len() { Ok(record) } else { Err(Error::internal("bytes left over")) }
 }
 
 /// A record's bytes: its version, then its bincode form.

@@ -25,8 +25,8 @@ use crate::base::{Error, Result, Timestamp};
 pub use cache::Cache;
 pub use disk::{Disk, FileDisk};
 pub use expiry::{Sweep, expire_at};
-pub use map::{Map, Record, encode};
-pub use schema::Schema;
+pub use map::{Map, Record, decode_body, encode};
+pub use schema::{Migration, Schema};
 pub use sequence::next_id;
 pub use tx::{ReadTx, Tx, WriteTx};
 pub use verify::{Check, Findings, points_at};
@@ -47,14 +47,10 @@ pub struct Options {
 }
 
 impl Options {
-    /// The program's own schema, backups beside the store.
+    /// Backups beside the store.
     #[must_use]
-    pub fn in_directory(data_dir: &Path) -> Self {
-        Self {
-            cache_bytes: 16 * 1024 * 1024,
-            schema: Schema::current(),
-            backup_dir: data_dir.join("backups"),
-        }
+    pub fn in_directory(data_dir: &Path, schema: Schema) -> Self {
+        Self { cache_bytes: 16 * 1024 * 1024, schema, backup_dir: data_dir.join("backups") }
     }
 }
 

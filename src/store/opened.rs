@@ -2,20 +2,22 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use redb::{Builder, Database, ReadOnlyTable, ReadableDatabase, TableDefinition};
 
 use super::attach::Attachment;
 use super::disk::Disk;
 use super::{Map, WriteTx, schema};
-use crate::base::{Error, Result};
+use crate::base::{Error, Result, Tick};
 
 const HEARTBEAT: Map<u64> = schema::META;
 const HEARTBEAT_KEY: &[u8] = b"heartbeat";
+/// A table that is open has its root at hand, and says nothing of the disk; so it is opened again so often.
+const PROBE_AGAIN: Duration = Duration::from_secs(1);
 
 /// A database on its disk.
 pub struct Opened {
-    /// Always there but for the moment of closing.
     pub database: Database,
     pub attachment: Attachment,
     pub writable: bool,
@@ -28,6 +30,7 @@ pub struct Opened {
 /// An open table of the last commit. It is closed by the next one: what a reader sees, nobody can reuse.
 struct Probed {
     commit: u64,
+    at: Tick,
     table: ReadOnlyTable<&'static [u8], &'static [u8]>,
 }
 
@@ -59,11 +62,12 @@ pub fn forget_half_made(disk: &dyn Disk) -> std::io::Result<()> {
 impl Opened {
     pub fn probe(&self, commit: u64) -> Result<(), String> {
         let mut probed = self.probed();
-        if probed.as_ref().is_none_or(|probed| probed.commit != commit) {
+        let is_good = |probed: &Probed| probed.commit == commit && probed.at.elapsed() < PROBE_AGAIN;
+        if !probed.as_ref().is_some_and(is_good) {
             let txn = self.database.begin_read().map_err(|cause| cause.to_string())?;
             let table =
                 txn.open_table(TableDefinition::new(HEARTBEAT.name())).map_err(|cause| cause.to_string())?;
-            *probed = Some(Probed { commit, table });
+            *probed = Some(Probed { commit, at: Tick::now(), table });
         }
         let read = probed.as_ref().map(|probed| probed.table.get(HEARTBEAT_KEY).map(drop));
         read.unwrap_or(Ok(())).map_err(|cause| cause.to_string())

@@ -25,12 +25,6 @@ pub struct Schema {
 }
 
 impl Schema {
-    /// What this program reads and writes.
-    #[must_use]
-    pub const fn current() -> Self {
-        Self { steps: &[] }
-    }
-
     /// The version of a store that all steps have been made on.
     #[must_use]
     pub const fn version(&self) -> u64 {

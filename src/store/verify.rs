@@ -58,7 +58,10 @@ fn own() -> [(&'static str, Check); 3] {
     [
         (schema::META.name(), |_, _, value| schema::META.decode(value).map(|_| None)),
         (sequence::LAST_IDS.name(), |_, _, value| sequence::LAST_IDS.decode(value).map(|_| None)),
-        (expiry::DUE.name(), |_, _, value| expiry::DUE.decode(value).map(|()| None)),
+        (expiry::DUE.name(), |_, key, value| {
+            expiry::DUE.decode(value)?;
+            Ok(expiry::split(key).is_none().then(|| "names no table".to_owned()))
+        }),
     ]
 }
 

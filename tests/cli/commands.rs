@@ -45,7 +45,7 @@ async fn accounts_are_made_shown_and_listed() {
 }
 
 #[test]
-fn a_number_is_an_id_whatever_names_there_are() {
+fn a_number_that_is_an_id_and_a_name_is_not_guessed_at() {
     let place = Place::new();
     let create = |name: &str| {
         let email = format!("{name}@example.com");
@@ -54,8 +54,12 @@ fn a_number_is_an_id_whatever_names_there_are() {
     };
     create("2");
     create("bob");
-    assert_eq!(place.json(&["--json", "user", "show", "2"])["username"], "bob");
-    assert_eq!(place.json(&["--json", "user", "show", "2@example.com"])["username"], "2");
+    create("003");
+    let said = place.run(&["user", "disable", "2"]).refusal(1);
+    assert!(said.contains("user is the id of one account and the name of another"), "{said}");
+    for (who, username) in [("2@example.com", "2"), ("1", "2"), ("3", "003"), ("003", "003")] {
+        assert_eq!(place.json(&["--json", "user", "show", who])["username"], username, "{who}");
+    }
 }
 
 #[tokio::test]

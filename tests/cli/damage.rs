@@ -11,7 +11,9 @@ use crate::support::{PASSWORD, Place, Server};
 /// Leaves a row behind that no version of the program has written.
 fn spoil(place: &Place) {
     const USERS: Map<u64> = Map::new("user");
-    let store = Store::open(&place.data_dir, Options::in_directory(&place.data_dir)).unwrap();
+    let store =
+        Store::open(&place.data_dir, Options::in_directory(&place.data_dir, auth_service::app::SCHEMA))
+            .unwrap();
     store.write_blocking(|tx| USERS.put(tx, &99_u64.to_be_bytes(), &7)).unwrap();
     store.close();
 }

@@ -27,7 +27,8 @@ fn crowd(store: &Store, cache: &Cache<u64, u64>) {
 #[test]
 fn a_slow_reader_does_not_bring_an_old_value_back() {
     let dir = tempfile::tempdir().unwrap();
-    let store = Store::open(dir.path(), Options::in_directory(dir.path())).unwrap();
+    let store =
+        Store::open(dir.path(), Options::in_directory(dir.path(), auth_service::app::SCHEMA)).unwrap();
     let cache = Cache::new(10);
     for is_crowded in [false, true] {
         write(&store, &cache, 1);
@@ -47,7 +48,8 @@ fn a_slow_reader_does_not_bring_an_old_value_back() {
 #[test]
 fn a_value_is_read_once_until_it_changes() {
     let dir = tempfile::tempdir().unwrap();
-    let store = Store::open(dir.path(), Options::in_directory(dir.path())).unwrap();
+    let store =
+        Store::open(dir.path(), Options::in_directory(dir.path(), auth_service::app::SCHEMA)).unwrap();
     let cache = Cache::new(10);
     for value in 1..5 {
         write(&store, &cache, value);

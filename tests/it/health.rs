@@ -184,7 +184,7 @@ async fn a_logout_that_failed_is_said_to_have_failed() {
 #[tokio::test]
 async fn a_disk_that_cannot_even_be_read_serves_what_memory_has() {
     let (app, disk) = on_faulty_disk().await;
-    let user = app.user("ann").await;
+    let (user, admin) = (app.user("ann").await, app.superuser("root").await);
     assert_eq!(user.status().await, 200);
     disk.fails_reads.store(true, Ordering::SeqCst);
     WRITES[2](&disk);
@@ -194,6 +194,9 @@ async fn a_disk_that_cannot_even_be_read_serves_what_memory_has() {
     let login = json!({"username": "ann", "password": PASSWORD});
     app.fails(app.request(Method::POST, "/auth/token").json(&login), 503, "SERVICE_UNAVAILABLE").await;
     app.json(app.request(Method::GET, "/oauth2/jwks"), 200).await;
+    // Nobody can say who asks for more; the answer is what everyone gets.
+    let body = app.json(admin.bearer(Method::GET, "/health?verbose=true"), 503).await;
+    assert_eq!((&body["status"], &body["details"]), (&json!("unhealthy"), &Value::Null));
     disk.heal();
     recovered(&app).await;
     assert_eq!(user.refreshed().await.status().await, 200);

@@ -166,7 +166,7 @@ async fn private_keys_lie_in_the_store_encrypted() {
     assert!(!file.windows(start.len()).any(|part| part == start));
     let data_dir = app.stop().await;
     std::fs::remove_file(&master).unwrap();
-    let options = auth_service::store::Options::in_directory(data_dir.path());
+    let options = auth_service::store::Options::in_directory(data_dir.path(), auth_service::app::SCHEMA);
     let store = auth_service::store::Store::open(data_dir.path(), options).unwrap();
     let flags = auth_service::config::Flags {
         data_dir: data_dir.path().to_str().map(str::to_owned),

@@ -11,5 +11,6 @@ mod health;
 mod http;
 mod keys;
 mod listener;
+mod rbac;
 mod session;
 mod support;

@@ -114,9 +114,9 @@ fn a_change_that_fails_forgets_nothing_and_shows_nothing() {
     let failed = shelf.store.write_blocking(move |tx| {
         cache.forget(tx, KEY);
         NUMBERS.put(tx, &KEY.to_be_bytes(), &99)?;
-        Err::<(), _>(Error::Forbidden("count"))
+        Err::<(), _>(Error::Forbidden("count".into()))
     });
-    assert_eq!(failed, Err(Error::Forbidden("count")));
+    assert_eq!(failed, Err(Error::Forbidden("count".into())));
     let loaded = shelf.cache.get(&shelf.store, KEY, |_| panic!("it is in the cache"));
     assert_eq!(loaded, Ok(1));
     shelf.store.close();

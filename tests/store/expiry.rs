@@ -2,7 +2,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use auth_service::base::{Error, Timestamp};
-use auth_service::store::{Sweep, expire_at};
+use auth_service::store::{Map, Sweep, expire_at};
 
 use crate::support::{NOTES, keys, note, open, runtime};
 
@@ -86,4 +86,24 @@ fn what_cannot_be_ended_stands_in_nobodys_way_and_is_tried_again_a_day_later() {
     assert_eq!(sweep(0), 3);
     assert!(keys(&store).is_empty(), "the good one has ended");
     assert_eq!((sweep(24 * 3600 - 1), sweep(24 * 3600), sweep(24 * 3600)), (0, 2, 0));
+}
+
+#[test]
+fn a_row_that_cannot_be_read_stops_no_sweep() {
+    const RAW: Map<()> = Map::new("store.expiry");
+    const WRONG: Map<u64> = Map::new("store.expiry");
+    let (store, _dir) = open();
+    store
+        .write_blocking(|tx| {
+            RAW.put(tx, b"short", &())?;
+            RAW.put(tx, b"\0\0\0\0\0\0\0\0no table", &())?;
+            WRONG.put(tx, b"\0\0\0\0\0\0\0\0", &7)?;
+            NOTES.put(tx, b"due", &note("1"))?;
+            expire_at(tx, NOTES.name(), b"due", NOW)
+        })
+        .unwrap();
+    assert_eq!(store.verify(&[(NOTES.name(), |_, _, _| Ok(None))]).unwrap().problem_count, 3);
+    let sweep = || runtime().block_on(store.sweep(SWEEPS, NOW, 100)).unwrap();
+    assert_eq!((sweep(), sweep()), (4, 0));
+    assert!(keys(&store).is_empty(), "the good one has ended");
 }

@@ -34,6 +34,16 @@ fn wait_for_writes(store: &Store) {
 }
 
 #[test]
+fn a_probe_notices_a_disk_that_cannot_be_read() {
+    let disk = SimDisk::new(4);
+    let store = store_on(&disk, 0);
+    put(&store, "a", "kept").unwrap();
+    assert_eq!(store.probe(), Ok(()));
+    disk.fail(Fault::Read);
+    wait_until("a probe fails", || store.probe().is_err());
+}
+
+#[test]
 fn a_full_disk_refuses_writes_and_serves_reads_until_there_is_room() {
     let disk = SimDisk::new(1);
     let store = store_on(&disk, 1 << 20);

@@ -101,11 +101,11 @@ impl Transfer {
         let entry = Entry { client, from, to, amount, ballast, dropped };
         ENTRIES.put(tx, &order.to_be_bytes(), &entry)?;
         // Last, so that a change that fails has made edits.
-        let left = balance(tx, from)?.checked_sub(amount).ok_or(Error::Forbidden("overdraw"))?;
+        let left = balance(tx, from)?.checked_sub(amount).ok_or(Error::Forbidden("overdraw".into()))?;
         BALANCES.put(tx, &from.to_be_bytes(), &left)?;
         match self.end {
             End::Well => Ok(order),
-            End::Refused => Err(Error::Forbidden("move money")),
+            End::Refused => Err(Error::Forbidden("move money".into())),
             End::Panics => panic!("a change of the test that panics"),
         }
     }

@@ -118,9 +118,9 @@ fn play(store: &Store, model: &mut Model, step: Step) {
         Step::Fail(edits) => {
             let failed = store.write_blocking(move |tx| {
                 edits.into_iter().try_for_each(|edit| make(tx, edit))?;
-                Err::<(), _>(Error::Forbidden("succeed"))
+                Err::<(), _>(Error::Forbidden("succeed".into()))
             });
-            assert_eq!(failed, Err(Error::Forbidden("succeed")));
+            assert_eq!(failed, Err(Error::Forbidden("succeed".into())));
         }
         Step::Panic(edits) => {
             let failed = store.write_blocking(move |tx| -> Result<()> {

@@ -4,12 +4,12 @@ use std::sync::{Arc, Mutex};
 use auth_service::base::{Error, Result};
 use auth_service::store::{Options, Store, WriteTx, next_id};
 
-use crate::support::{NOTES, in_one_batch, keys, note, open, runtime};
+use crate::support::{FIRST, NOTES, in_one_batch, keys, note, open, runtime};
 
 /// A panic is a failed change too; it takes any other path than an error.
 fn end(n: u8) -> Result<u8> {
     assert!(!n.is_multiple_of(7), "a change of the test that panics");
-    if n.is_multiple_of(3) { Err(Error::Forbidden("be divisible by three")) } else { Ok(n) }
+    if n.is_multiple_of(3) { Err(Error::Forbidden("be divisible by three".into())) } else { Ok(n) }
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn an_effect_sees_what_its_change_has_written() {
 fn what_was_written_is_there_after_close_and_reopen() {
     let dir = tempfile::tempdir().unwrap();
     for round in 0..5_u8 {
-        let store = Store::open(dir.path(), Options::in_directory(dir.path())).unwrap();
+        let store = Store::open(dir.path(), Options::in_directory(dir.path(), FIRST)).unwrap();
         assert_eq!(keys(&store), (0..round).map(|n| vec![n]).collect::<Vec<_>>());
         store.write_blocking(move |tx| NOTES.put(tx, &[round], &note("kept"))).unwrap();
         store.close();
@@ -97,7 +97,7 @@ fn what_was_written_is_there_after_close_and_reopen() {
 #[test]
 fn changes_queued_before_the_close_are_finished() {
     let dir = tempfile::tempdir().unwrap();
-    let store = Store::open(dir.path(), Options::in_directory(dir.path())).unwrap();
+    let store = Store::open(dir.path(), Options::in_directory(dir.path(), FIRST)).unwrap();
     let changes = (0..100_u8).map(|n| store.write(move |tx| NOTES.put(tx, &[n], &note("queued"))));
     let mut changes: Vec<_> = changes.map(Box::pin).collect();
     let mut idle = std::task::Context::from_waker(std::task::Waker::noop());
@@ -111,7 +111,7 @@ fn changes_queued_before_the_close_are_finished() {
         }
     });
     drop(changes);
-    let store = Store::open(dir.path(), Options::in_directory(dir.path())).unwrap();
+    let store = Store::open(dir.path(), Options::in_directory(dir.path(), FIRST)).unwrap();
     assert_eq!(keys(&store).len(), 100);
     store.close();
 }

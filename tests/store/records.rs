@@ -9,6 +9,8 @@ use auth_service::base::text::{DisplayName, Email, LookupKey, Username};
 use auth_service::base::{Id, Timestamp};
 use auth_service::crypto::Algorithm;
 use auth_service::keys::{KeyRecord, Stage};
+use auth_service::rbac::table::Definition;
+use auth_service::rbac::{Pattern, Permission, Role, RoleName};
 use auth_service::session::model::Exchange;
 use auth_service::session::{Origin, Session};
 use auth_service::store::{Map, Record, encode};
@@ -71,10 +73,13 @@ fn user() -> User {
         last_name: None,
         is_active: true,
         is_superuser: false,
+        roles: vec![RoleName::parse("roles", "bookkeeper").unwrap()],
         password_hash: "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaGhhc2g".to_owned(),
         created_at: TIME,
         updated_at: TIME.plus_secs(1),
         password_changed_at: TIME.plus_secs(-1),
+        must_change_password: true,
+        deleted_at: Some(TIME.plus_secs(2)),
     }
 }
 
@@ -103,7 +108,30 @@ fn key(algorithm: Algorithm, stage: Stage) -> KeyRecord {
 
 #[test]
 fn a_user_is_written_as_ever() {
-    check("user", &user(), |_| user());
+    // The first version had neither roles nor a recycle bin.
+    let first = || User { roles: Vec::new(), must_change_password: false, deleted_at: None, ..user() };
+    check("user", &user(), |version| if version == 1 { first() } else { user() });
+}
+
+#[test]
+fn a_role_is_written_as_ever() {
+    let name = |text| RoleName::parse("name", text).unwrap();
+    let role = Role {
+        name: name("bookkeeper"),
+        description: "Reads invoices".to_owned(),
+        permissions: vec![Pattern::parse("permissions", "billing:*:read").unwrap()],
+        includes: vec![name("support")],
+        created_at: TIME,
+        updated_at: TIME.plus_secs(1),
+    };
+    check("role", &role, |_| role.clone());
+}
+
+#[test]
+fn a_permission_is_written_as_ever() {
+    let name = Permission::parse("name", "billing:invoices:read").unwrap();
+    let permission = Definition { name, description: "Read any invoice".to_owned(), created_at: TIME };
+    check("permission", &permission, |_| permission.clone());
 }
 
 #[test]
@@ -161,7 +189,7 @@ fn every_record_of_the_program_has_golden_bytes() {
     found.sort_unstable();
     assert_eq!(
         found,
-        ["()", "Exchange", "KeyRecord", "Session", "User", "u64"],
+        ["()", "Definition", "Exchange", "KeyRecord", "Role", "Session", "User", "u64"],
         "tests here must know them all"
     );
 }

@@ -43,7 +43,7 @@ fn panics(tx: &mut WriteTx) -> Result<()> {
 }
 
 fn open(dir: &Path, schema: Schema) -> Result<Store> {
-    Store::open(dir, Options { schema, ..Options::in_directory(dir) })
+    Store::open(dir, Options::in_directory(dir, schema))
 }
 
 /// A directory with a store of version 1 that holds some notes.

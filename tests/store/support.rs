@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use auth_service::base::{Result, Tick};
 use auth_service::store::{Map, Options, Record, Schema, Store};
+
+/// A store that nobody has migrated.
+pub const FIRST: Schema = Schema { steps: &[] };
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 
@@ -70,7 +73,7 @@ pub fn for_seeds(count: u64, threads: u64, history: impl Fn(u64) + Sync) {
 
 /// Options for a store whose schema is the program's.
 pub fn options(cache_bytes: usize) -> Options {
-    Options { cache_bytes, schema: Schema::current(), backup_dir: PathBuf::from("/nonexistent/backups") }
+    Options { cache_bytes, schema: FIRST, backup_dir: PathBuf::from("/nonexistent/backups") }
 }
 
 /// A record for tests that want any.
@@ -105,7 +108,7 @@ pub fn keys(store: &Store) -> Vec<Vec<u8>> {
 /// A store in a directory of its own.
 pub fn open() -> (Store, tempfile::TempDir) {
     let dir = tempfile::tempdir().unwrap();
-    (Store::open(dir.path(), Options::in_directory(dir.path())).unwrap(), dir)
+    (Store::open(dir.path(), Options::in_directory(dir.path(), FIRST)).unwrap(), dir)
 }
 
 /// Holds the writer while all of `changes` queue up behind it, so that they share one batch.

@@ -2,10 +2,23 @@
 use reqwest::{StatusCode, Version};
 use serde_json::{Value, json};
 
-use crate::support::{PASSWORD, TestApp, envelope, set_cookie};
+use crate::support::{PASSWORD, Setup, TestApp, envelope, set_cookie};
 
 fn http2() -> reqwest::Client {
     reqwest::Client::builder().http2_prior_knowledge().build().unwrap()
+}
+
+#[tokio::test]
+async fn over_http_2_the_host_of_a_page_is_known_by_the_target() {
+    let app = Setup::default().at("http://elsewhere.example/id").start().await;
+    app.register("ann").await;
+    let ask = |origin: String| {
+        let body = json!({"username": "ann", "password": PASSWORD});
+        let request = http2().post(app.url("/id/auth/token")).header("Origin", origin).json(&body);
+        async { request.send().await.unwrap().status() }
+    };
+    assert_eq!(ask(format!("http://{}", app.address)).await, StatusCode::OK);
+    assert_eq!(ask("http://evil.example".to_owned()).await, StatusCode::FORBIDDEN);
 }
 
 #[tokio::test]

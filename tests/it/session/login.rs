@@ -216,7 +216,7 @@ async fn a_disabled_account_is_told_so_only_with_the_right_password() {
 async fn a_superuser_has_its_role_in_the_token() {
     let app = TestApp::start().await;
     let root = app.superuser("root").await;
-    assert_eq!(jwt::claims(&root.tokens.access)["roles"], json!(["superuser"]));
+    assert_eq!(jwt::claims(&root.tokens.access)["roles"], json!(["superuser", "user"]));
     assert_eq!(root.profile().await["is_superuser"], true);
 }
 

@@ -90,7 +90,7 @@ impl TestApp {
         let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = tcp.local_addr().unwrap();
         let config = config(data_dir.path(), address, &setup.settings);
-        let options = Options::in_directory(data_dir.path());
+        let options = Options::in_directory(data_dir.path(), auth_service::app::SCHEMA);
         let store = match setup.disk {
             Some(disk) => Store::open_disk(disk, options),
             None => Store::open(data_dir.path(), options),

@@ -1,0 +1,2 @@
+//! Decisions for other services: may somebody do this?
+pub mod http;

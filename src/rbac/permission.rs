@@ -1,0 +1,234 @@
+//! Names of permissions, patterns over them, and the permissions of this service.
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::{Error, Result};
+
+const MAX_BYTES: usize = 128;
+const SEGMENTS: std::ops::RangeInclusive<usize> = 2..=6;
+const ANY: &str = "*";
+
+/// What one has to be allowed to do something: `billing:invoices:write`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Permission(String);
+
+/// What a role holds: a permission, with `*` for any one segment. `*` alone is everything.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Pattern(String);
+
+impl Permission {
+    /// # Errors
+    /// `Error::Invalid` naming `field` unless it is 2 to 6 segments of `a`-`z`, `0`-`9`, `_` and `-` with `:` between.
+    pub fn parse(field: &'static str, text: &str) -> Result<Self> {
+        if is_name(text, |_| false) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(Error::invalid(field, "must be a name like `billing:invoices:write`"))
+        }
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Pattern {
+    /// Everything there is: what a superuser holds, and nobody can give away in part.
+    #[must_use]
+    pub fn everything() -> Self {
+        Self(ANY.to_owned())
+    }
+
+    /// # Errors
+    /// `Error::Invalid` naming `field` unless it is a permission's name, with `*` for some of its segments.
+    pub fn parse(field: &'static str, text: &str) -> Result<Self> {
+        if is_name(text, |segment| segment == ANY) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(Error::invalid(field, "must hold names like `billing:invoices:write` or `billing:*`"))
+        }
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// A name that is one already.
+    pub(super) fn of_exact(name: &str) -> Self {
+        Self(name.to_owned())
+    }
+
+    /// Whether it is one permission and no more.
+    #[must_use]
+    pub fn is_exact(&self) -> bool {
+        !self.0.contains(ANY)
+    }
+
+    /// Whether it has this permission in it.
+    #[must_use]
+    pub fn matches(&self, permission: &str) -> bool {
+        self.0 == ANY || covers(&self.0, permission)
+    }
+
+    /// Whether everything that the other has in it is in this one, too.
+    #[must_use]
+    pub fn includes(&self, other: &Self) -> bool {
+        self.0 == ANY || other.0 != ANY && covers(&self.0, &other.0)
+    }
+}
+
+/// Segment by segment; both have as many.
+fn covers(pattern: &str, name: &str) -> bool {
+    let (mut mine, mut theirs) = (pattern.split(':'), name.split(':'));
+    loop {
+        match (mine.next(), theirs.next()) {
+            (None, None) => return true,
+            (Some(mine), Some(theirs)) if mine == ANY || mine == theirs => {}
+            _ => return false,
+        }
+    }
+}
+
+fn is_name(text: &str, also: impl Fn(&str) -> bool) -> bool {
+    let plain = |segment: &str| {
+        !segment.is_empty()
+            && segment.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-')
+    };
+    text.len() <= MAX_BYTES
+        && SEGMENTS.contains(&text.split(':').count())
+        && text.split(':').all(|segment| plain(segment) || also(segment))
+}
+
+impl fmt::Display for Permission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<Permission> for Pattern {
+    fn from(permission: Permission) -> Self {
+        Self(permission.0)
+    }
+}
+
+/// A permission of this service as a type, so that an operation names it where it takes its caller.
+pub trait Named: Send + Sync {
+    const NAME: &'static str;
+}
+
+macro_rules! permissions {
+    ($($(#[doc = $about:literal])+ $kind:ident = $name:literal,)+) => {
+        $($(#[doc = $about])+ pub struct $kind;
+        impl Named for $kind {
+            const NAME: &'static str = $name;
+        })+
+
+        /// Every permission of this service: its name, and what it allows.
+        pub const OWN: &[(&str, &str)] = &[$(($name, concat!($($about),+)),)+];
+    };
+}
+
+permissions! {
+    /// Ask what other subjects may do
+    AuthCheck = "auth:check",
+    /// Read the state of the server's parts
+    HealthRead = "health:read",
+    /// Define and delete permissions of other services
+    PermissionsWrite = "permissions:write",
+    /// Read roles and permissions
+    RolesRead = "roles:read",
+    /// Make, change and delete roles
+    RolesWrite = "roles:write",
+    /// Read any account
+    UsersRead = "users:read",
+    /// Make and change accounts, switch them off and on
+    UsersWrite = "users:write",
+    /// Delete and restore accounts
+    UsersDelete = "users:delete",
+    /// Give accounts roles
+    UsersRoles = "users:roles",
+    /// List and end sessions of any account
+    UsersSessions = "users:sessions",
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn pattern(text: &str) -> Pattern {
+        Pattern::parse("permissions", text).unwrap()
+    }
+
+    #[test]
+    fn names_and_patterns() {
+        for good in ["users:read", "billing:invoices:write", "a:b:c:d:e:f", "x-1:y_2"] {
+            assert!(Permission::parse("name", good).is_ok(), "{good}");
+        }
+        let long = format!("a:{}", "b".repeat(127));
+        for bad in [
+            "",
+            "users",
+            "users:",
+            ":read",
+            "a::b",
+            "Users:read",
+            "a:b c",
+            "a:b:c:d:e:f:g",
+            "a:ü",
+            &long,
+            "a:*",
+        ] {
+            assert!(Permission::parse("name", bad).is_err(), "{bad}");
+        }
+        for bad in ["*", "a:b*", "**:a", "a", "a:*b"] {
+            assert!(Pattern::parse("permissions", bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_star_is_one_segment_and_alone_everything() {
+        assert!(pattern("users:*").matches("users:read") && !pattern("users:*").matches("users:read:all"));
+        assert!(pattern("*:read").matches("users:read") && !pattern("*:read").matches("users:write"));
+        assert!(Pattern::everything().matches("a:b:c"));
+        assert!(
+            pattern("users:*").includes(&pattern("users:read"))
+                && pattern("*:*").includes(&pattern("users:*"))
+        );
+        assert!(
+            !pattern("users:read").includes(&pattern("users:*"))
+                && !pattern("*:*").includes(&Pattern::everything())
+        );
+        assert!(Pattern::everything().includes(&Pattern::everything()));
+    }
+
+    #[test]
+    fn own_permissions_have_good_names() {
+        for (name, about) in OWN {
+            assert!(Permission::parse("name", name).is_ok() && !about.is_empty(), "{name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_pattern_that_includes_another_matches_all_of_it(
+            mine in "([ab*]:){1,3}[ab*]", other in "([ab*]:){1,3}[ab*]", name in "([ab]:){1,3}[ab]",
+        ) {
+            let (mine, other) = (pattern(&mine), pattern(&other));
+            if mine.includes(&other) && other.matches(&name) {
+                prop_assert!(mine.matches(&name));
+            }
+        }
+
+        #[test]
+        fn any_text_is_a_name_or_refused(text in "\\PC{0,40}") {
+            if let Ok(name) = Permission::parse("name", &text) {
+                prop_assert!(pattern(name.as_str()).is_exact());
+            }
+        }
+    }
+}
