@@ -86,3 +86,24 @@ impl Passwords {
         outcome.await.map_err(|_| Error::internal("a hashing job was dropped"))?
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_password_of_another_system_is_renewed_once() {
+        let cost = Cost { memory_kib: 8, iterations: 1, parallelism: 1 };
+        let passwords = Passwords::new(HashingPool::start(1, 4).unwrap(), cost, Env::system());
+        let bcrypt = "$2b$04$eKBL1l4yeL28xZmcpc2fzeSFbU2Se0.JY6u63x4wyVc4oox21xEIm";
+        let verify =
+            async |stored: &str, word| passwords.verify(Some(stored.to_owned()), Secret::new(word)).await;
+        assert_eq!(verify(bcrypt, "wrong").await, Ok(Verdict::Wrong));
+        let Ok(Verdict::Renewed(ours)) = verify(bcrypt, "correct horse").await else {
+            panic!("not renewed");
+        };
+        assert!(ours.starts_with("$argon2id$v=19$m=8,t=1,p=1$"), "{ours}");
+        assert_eq!(verify(&ours, "correct horse").await, Ok(Verdict::Right));
+        assert_eq!(verify(&ours, "wrong").await, Ok(Verdict::Wrong));
+    }
+}

@@ -1,4 +1,5 @@
 //! What is computed: hashes, signatures, tokens. No store, no async, no time of its own.
+pub mod foreign;
 pub mod jwt;
 pub mod password;
 pub mod pool;
@@ -6,6 +7,7 @@ pub mod refresh_token;
 pub mod seal;
 pub mod signing;
 
+pub use foreign::ForeignHash;
 pub use jwt::{AccessClaims, Issuer};
 pub use password::{Cost, Hasher};
 pub use pool::HashingPool;

@@ -2,6 +2,7 @@
 use argon2::password_hash::phc::{Output, PasswordHash, Salt};
 use argon2::{ARGON2ID_IDENT, Argon2, Block, Params, ParamsBuilder, Version};
 
+use super::foreign::{self, ForeignHash};
 use crate::base::{Error, Result, Secret, constant_time_eq};
 
 const OUTPUT_BYTES: usize = 32;
@@ -38,16 +39,20 @@ impl Cost {
     /// Whether a stored hash was made at a lower cost than this, or in a form that is not ours.
     #[must_use]
     pub fn is_above(&self, stored: &str) -> bool {
-        let params = PasswordHash::new(stored).ok().and_then(|hash| {
-            let current = hash.algorithm == ARGON2ID_IDENT && hash.version == Some(Version::V0x13.into());
-            Params::try_from(&hash).ok().filter(|_| current)
-        });
+        let params = ours(stored).and_then(|hash| Params::try_from(&hash).ok());
         params.is_none_or(|params| {
             params.m_cost() < self.memory_kib
                 || params.t_cost() < self.iterations
                 || params.p_cost() < self.parallelism
         })
     }
+}
+
+/// A stored hash in the form that [`Hasher::hash`] gives, whatever it cost.
+fn ours(stored: &str) -> Option<PasswordHash> {
+    let hash = PasswordHash::new(stored).ok()?;
+    let is_ours = hash.algorithm == ARGON2ID_IDENT && hash.version == Some(Version::V0x13.into());
+    is_ours.then_some(hash)
 }
 
 /// Hashes on one thread: the memory is allocated once and used again for each password.
@@ -75,19 +80,19 @@ impl Hasher {
         Ok(hash.to_string())
     }
 
-    /// Whether a password is the one that a stored PHC string was made of.
+    /// Whether a password is the one that a stored hash was made of: ours, or one of another system.
     ///
     /// # Errors
-    /// `Error::Internal` for a string that is not an Argon2id hash.
+    /// `Error::Internal` for a string that is neither.
     pub fn verify(&mut self, stored: &str, password: &Secret) -> Result<bool> {
-        let hash = PasswordHash::new(stored).map_err(Error::internal)?;
+        let Some(hash) = ours(stored) else {
+            let foreign = ForeignHash::parse(stored).map_err(foreign::stored)?;
+            return foreign.verify(password, &mut self.memory);
+        };
         let params = Params::try_from(&hash).map_err(Error::internal)?;
         let (Some(salt), Some(expected)) = (&hash.salt, &hash.hash) else {
             return Err(Error::internal("a stored password hash without salt or output"));
         };
-        if hash.algorithm != ARGON2ID_IDENT {
-            return Err(Error::internal("a stored password hash of an unknown algorithm"));
-        }
         let mut output = vec![0; expected.as_bytes().len()];
         self.fill(&params, salt.as_ref(), password, &mut output)?;
         Ok(constant_time_eq(&output, expected.as_bytes()))

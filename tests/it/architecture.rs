@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 const MAX_LINES: usize = 400;
 
 /// The libraries that belong to some layers alone.
-const WATCHED: [&str; 13] = [
+const WATCHED: [&str; 16] = [
     "poem",
     "poem_openapi",
     "redb",
@@ -16,6 +16,9 @@ const WATCHED: [&str; 13] = [
     "hyper_util",
     "jsonwebtoken",
     "argon2",
+    "blowfish",
+    "scrypt",
+    "sha_crypt",
     "aws_lc_rs",
     "bincode",
     "clap",
@@ -38,6 +41,7 @@ const LAYERS: &[Layer] = &[
     Layer { files: &["app.rs"], ours: EVERYTHING, libraries: &["poem", "poem_openapi"] },
     Layer { files: &["base/entropy.rs", "base/secret.rs"], ours: &[], libraries: &["aws_lc_rs"] },
     Layer { files: &["base/*"], ours: &[], libraries: &[] },
+    Layer { files: &["crypto/foreign/*"], ours: &["base"], libraries: FOREIGN_HASHES },
     Layer { files: &["crypto/*"], ours: &["base"], libraries: &["argon2", "aws_lc_rs", "jsonwebtoken"] },
     Layer { files: &["store/*"], ours: &["base"], libraries: &["redb", "moka", "bincode", "tokio"] },
     Layer { files: &["config/*"], ours: &["base", "crypto"], libraries: &["toml", "hyper"] },
@@ -89,6 +93,7 @@ const LAYERS: &[Layer] = &[
     },
 ];
 
+const FOREIGN_HASHES: &[&str] = &["argon2", "aws_lc_rs", "blowfish", "scrypt", "sha_crypt"];
 const FEATURES: &[&str] = &["base", "crypto", "store", "account", "health", "keys", "rbac", "session"];
 const EVERYTHING: &[&str] = &[
     "base", "crypto", "store", "account", "check", "health", "keys", "rbac", "session", "admin", "app",
