@@ -26,10 +26,13 @@ use crate::session::http::SessionApi;
 use crate::session::service::{Lifetimes, Parts};
 use crate::session::{LiveSessions, Session, Sessions};
 use crate::store::{Check, Schema, Store, Sweep};
-use crate::{account, check, health, keys, rbac, session};
+use crate::users::Users;
+use crate::users::http::UsersApi;
+use crate::{account, check, health, keys, rbac, session, users};
 
 /// How rows of every table end.
-pub const SWEEPS: &[Sweep] = &session::table::SWEEPS;
+pub const SWEEPS: &[Sweep] =
+    &[session::table::SWEEPS[0], session::table::SWEEPS[1], account::table::SWEEPS[0]];
 
 /// What version the store has, and how older ones become it.
 pub const SCHEMA: Schema = Schema { steps: &[account::table::index_roles] };
@@ -38,7 +41,7 @@ pub const SCHEMA: Schema = Schema { steps: &[account::table::index_roles] };
 pub const CHECKS: &[&[(&str, Check)]] =
     &[account::table::CHECKS, session::table::CHECKS, keys::table::CHECKS, rbac::table::CHECKS];
 
-type Apis = (HealthApi, AccountApi, SessionApi, RolesApi, CheckApi, KeysApi);
+type Apis = (HealthApi, AccountApi, SessionApi, UsersApi, RolesApi, CheckApi, KeysApi);
 
 /// The whole service, without a listener.
 #[derive(Clone)]
@@ -52,6 +55,7 @@ pub struct App {
     pub sessions: Sessions,
     pub live: LiveSessions,
     pub roles: Roles,
+    pub users: Users,
     pub health: Health,
 }
 
@@ -85,6 +89,7 @@ impl App {
         };
         let sessions = Sessions::new(parts, &master)?;
         let roles = Roles::new(store.clone(), env.clone());
+        let users = Users::new(store.clone(), env.clone(), live.clone());
         let health = Health::new(store.clone(), env.clone());
         Ok(Self {
             config: Arc::new(config),
@@ -96,6 +101,7 @@ impl App {
             sessions,
             live,
             roles,
+            users,
             health,
         })
     }
@@ -136,8 +142,9 @@ impl App {
                 health::http::ERRORS,
                 rbac::http::ERRORS,
                 check::http::ERRORS,
+                users::http::ERRORS,
             ],
-            permissions: &[rbac::http::PERMISSIONS],
+            permissions: &[rbac::http::PERMISSIONS, users::http::PERMISSIONS],
             for_anyone: health::http::FOR_ANYONE,
         };
         spec::complete(&self.api().spec(), &facts)
@@ -194,6 +201,11 @@ impl App {
             HealthApi { health: self.health.clone(), parts },
             AccountApi { accounts: self.accounts.clone(), registration, cookies: Arc::clone(&cookies) },
             SessionApi { sessions: self.sessions.clone(), cookies },
+            UsersApi {
+                users: self.users.clone(),
+                accounts: self.accounts.clone(),
+                roles: self.roles.clone(),
+            },
             RolesApi(self.roles.clone()),
             CheckApi(self.roles.clone()),
             KeysApi(self.keys.clone()),

@@ -30,3 +30,5 @@ pub mod serve;
 pub mod session;
 // The embedded store.
 pub mod store;
+// What administrators do with accounts.
+pub mod users;

@@ -3,7 +3,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::text::{DisplayName, Email, Username};
+use crate::base::text::{DisplayName, Email, LookupKey, Username};
 use crate::base::{Result, Secret, Timestamp};
 use crate::rbac::RoleName;
 
@@ -25,8 +25,6 @@ pub struct User {
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
     pub password_changed_at: Timestamp,
-    /// Whether the next thing that the owner does has to be choosing another password.
-    pub must_change_password: bool,
     /// Since when it lies in the recycle bin.
     pub deleted_at: Option<Timestamp>,
 }
@@ -92,7 +90,6 @@ impl NewUser {
             created_at: now,
             updated_at: now,
             password_changed_at: now,
-            must_change_password: false,
             deleted_at: None,
         }
     }
@@ -128,7 +125,6 @@ impl User {
     pub fn with_password(mut self, password_hash: String, now: Timestamp) -> Self {
         self.password_hash = password_hash;
         self.password_changed_at = now;
-        self.must_change_password = false;
         self.updated_at = now;
         self
     }
@@ -137,5 +133,41 @@ impl User {
     #[must_use]
     pub fn may_go_on(&self) -> bool {
         self.is_active && self.deleted_at.is_none()
+    }
+}
+
+/// Which users a list has.
+#[derive(Debug, Clone)]
+pub struct Filter {
+    pub by: By,
+    pub is_active: Option<bool>,
+    /// Those in the recycle bin, or those that are not.
+    pub deleted: bool,
+}
+
+/// In what order, and of which part of all.
+#[derive(Debug, Clone)]
+pub enum By {
+    Id,
+    /// The user names that begin so.
+    Username(LookupKey),
+    /// The e-mail addresses that begin so.
+    Email(LookupKey),
+    /// The holders of a role, by id.
+    Role(String),
+}
+
+impl Filter {
+    /// Whether a user is one of them.
+    #[must_use]
+    pub fn fits(&self, user: &User) -> bool {
+        let begins = match &self.by {
+            By::Username(prefix) => user.username.lookup_key().begins_with(prefix),
+            By::Email(prefix) => user.email.lookup_key().begins_with(prefix),
+            By::Id | By::Role(_) => true,
+        };
+        begins
+            && self.is_active.is_none_or(|active| active == user.is_active)
+            && self.deleted == user.deleted_at.is_some()
     }
 }

@@ -149,8 +149,7 @@ impl Accounts {
     /// # Errors
     /// `Error::NotFound`; `Error::Invalid` naming `roles` for one that is not there, and when the last superuser would
     /// be one no more; `Error::Forbidden` for what the giver does not hold.
-    pub async fn set_roles(&self, giver: Giver, who: &str, roles: &[String]) -> Result<User> {
-        let id = self.find(who)?.id;
+    pub async fn set_roles(&self, giver: Giver, id: u64, roles: &[String]) -> Result<User> {
         let is_superuser = roles.iter().any(|role| role == SUPERUSER);
         let others: Vec<_> =
             roles.iter().filter(|role| ![SUPERUSER, USER].contains(&role.as_str())).cloned().collect();

@@ -1,12 +1,13 @@
 //! Where users are kept. Every index is written here and nowhere else.
 use serde::Deserialize;
 
-use super::model::User;
+use super::model::{By, Filter, User};
+use crate::base::page::cursor;
 use crate::base::text::{DisplayName, Email, LookupKey, MAX_TYPED_BYTES, Username};
 use crate::base::{Error, Page, PageRequest, Result, Timestamp};
 use crate::rbac::RoleName;
 use crate::rbac::model::SUPERUSER;
-use crate::store::{Check, Map, Record, Tx, WriteTx, decode_body, next_id, points_at};
+use crate::store::{Check, Map, Record, Sweep, Tx, WriteTx, decode_body, expire_at, next_id, points_at};
 
 /// id -> user
 const USERS: Map<User> = Map::new("user");
@@ -14,6 +15,8 @@ const USERS: Map<User> = Map::new("user");
 const BY_USERNAME: Map<u64> = Map::new("user.by_username");
 /// lookup key of the e-mail address -> id
 const BY_EMAIL: Map<u64> = Map::new("user.by_email");
+/// How long a deleted user lies in the recycle bin, in seconds.
+pub const BIN_SECS: i64 = 30 * 24 * 3600;
 /// role 0 id -> nothing
 const BY_ROLE: Map<()> = Map::new("user.by_role");
 
@@ -59,7 +62,6 @@ impl From<UserV1> for User {
             created_at: old.created_at,
             updated_at: old.updated_at,
             password_changed_at: old.password_changed_at,
-            must_change_password: false,
             deleted_at: None,
         }
     }
@@ -135,6 +137,75 @@ pub fn by_login(tx: &impl Tx, login: &str) -> Result<Option<User>> {
 pub fn page(tx: &impl Tx, request: &PageRequest) -> Result<Page<User>> {
     USERS.page(tx, &[], request)
 }
+
+fn index(filter: &Filter) -> (&'static str, Vec<u8>) {
+    match &filter.by {
+        By::Id => (USERS.name(), Vec::new()),
+        By::Username(prefix) => (BY_USERNAME.name(), prefix.prefix()),
+        By::Email(prefix) => (BY_EMAIL.name(), prefix.prefix()),
+        By::Role(role) => (BY_ROLE.name(), role_prefix(role)),
+    }
+}
+
+fn at_row(tx: &impl Tx, filter: &Filter, key: &[u8], value: &[u8]) -> Result<Option<User>> {
+    match &filter.by {
+        By::Id => USERS.decode(value).map(Some),
+        By::Username(_) => by_id(tx, BY_USERNAME.decode(value)?),
+        By::Email(_) => by_id(tx, BY_EMAIL.decode(value)?),
+        By::Role(_) => id_of(key).map_or(Ok(None), |id| by_id(tx, id)),
+    }
+}
+
+/// One page of the users that a filter has. A page may have fewer than asked for, and still a next one: then so many
+/// rows were looked at as one request may look at.
+///
+/// # Errors
+/// As [`by_id`].
+pub fn search(tx: &impl Tx, filter: &Filter, request: &PageRequest) -> Result<Page<User>> {
+    const AT_ONCE: usize = 256;
+    const MOST: usize = 20 * AT_ONCE;
+    let (table, prefix) = index(filter);
+    let (mut items, mut after) = (Vec::new(), request.after.clone());
+    for _ in 0..MOST / AT_ONCE {
+        let rows = tx.rows(table, &prefix, after.as_deref(), AT_ONCE)?;
+        let is_last = rows.len() < AT_ONCE;
+        for (key, value) in rows {
+            if items.len() == request.limit {
+                return Ok(Page { items, next_cursor: after.as_deref().map(cursor) });
+            }
+            items.extend(at_row(tx, filter, &key, &value)?.filter(|user| filter.fits(user)));
+            after = Some(key);
+        }
+        if is_last {
+            return Ok(Page { items, next_cursor: None });
+        }
+    }
+    Ok(Page { items, next_cursor: after.as_deref().map(cursor) })
+}
+
+/// Has a user in the recycle bin looked at when its time there is over.
+///
+/// # Errors
+/// As [`by_id`].
+pub fn throw_away_at(tx: &mut WriteTx, id: u64, when: Timestamp) -> Result<()> {
+    expire_at(tx, USERS.name(), &id.to_be_bytes(), when)
+}
+
+/// How users end: for good, once they have lain in the recycle bin for their time.
+pub const SWEEPS: [Sweep; 1] = [Sweep {
+    table: USERS.name(),
+    end: |tx, key, now| {
+        let Some(user) = USERS.get(tx, key)? else { return Ok(None) };
+        match user.deleted_at.map(|at| at.plus_secs(BIN_SECS)) {
+            Some(end) if end <= now => {
+                remove(tx, &user);
+                Ok(None)
+            }
+            // Restored meanwhile, or restored and deleted again: that has a row of its own.
+            _ => Ok(None),
+        }
+    },
+}];
 
 /// Claims an id and both names and writes the user that `make` makes of the id.
 ///

@@ -23,6 +23,12 @@ pub struct Page<T> {
     pub next_cursor: Option<String>,
 }
 
+/// The cursor of the page after a key.
+#[must_use]
+pub fn cursor(key: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(key)
+}
+
 impl PageRequest {
     /// From `?limit=` and `?cursor=`.
     ///
@@ -61,7 +67,7 @@ impl PageRequest {
     pub fn cut<T>(&self, mut rows: Vec<(Vec<u8>, T)>) -> Page<T> {
         let more = rows.len() > self.limit;
         rows.truncate(self.limit);
-        let last = rows.last().map(|(key, _)| URL_SAFE_NO_PAD.encode(key)).filter(|_| more);
+        let last = rows.last().map(|(key, _)| cursor(key)).filter(|_| more);
         Page { items: rows.into_iter().map(|(_, row)| row).collect(), next_cursor: last }
     }
 }

@@ -180,6 +180,18 @@ impl LookupKey {
         bytes
     }
 
+    /// What the keys of all names begin with that begin like this one.
+    #[must_use]
+    pub fn prefix(&self) -> Vec<u8> {
+        self.skeleton.as_bytes().to_vec()
+    }
+
+    /// Whether a name begins with what was typed, and not only with what looks like it.
+    #[must_use]
+    pub fn begins_with(&self, prefix: &Self) -> bool {
+        self.folded.starts_with(&prefix.folded)
+    }
+
     /// What the keys of all names that look like this one begin with.
     #[must_use]
     pub fn look_alike_prefix(&self) -> Vec<u8> {

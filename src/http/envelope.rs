@@ -150,9 +150,6 @@ fn domain_error(error: &poem::Error) -> Option<Error> {
     if let Some(Failure(ours)) = error.downcast_ref() {
         return Some(ours.clone());
     }
-    if let Some(wrong) = error.downcast_ref::<ParsePathError>() {
-        return Some(Error::invalid(wrong.name, "has the wrong form"));
-    }
     match error.downcast_ref::<ReadBodyError>() {
         Some(ReadBodyError::Io(_)) => Some(Error::Malformed("The body could not be read".into())),
         _ => None,
@@ -192,6 +189,8 @@ fn render_framework(error: &poem::Error, request_id: &str) -> Rendered {
         (slow.status(), "TIMEOUT", slow.to_string())
     } else if error.is::<ContentTypeError>() {
         (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE", error.to_string())
+    } else if error.is::<ParsePathError>() {
+        by_status(StatusCode::NOT_FOUND)
     } else {
         by_status(error.status())
     };

@@ -245,6 +245,14 @@ pub fn check_roles(tx: &impl Tx, giver: &Giver, old: &[String], new: &[String]) 
     changed.filter_map(|role| book.grants(role)).try_for_each(|grants| giver.check(grants))
 }
 
+/// Whoever acts on a user has to hold all that the user holds.
+///
+/// # Errors
+/// `Error::Forbidden` naming what the giver does not hold.
+pub fn check_over(tx: &impl Tx, giver: &Giver, user: &User) -> Result<()> {
+    giver.check(&book_of(tx)?.sum(roles_of(user).iter().map(String::as_str)))
+}
+
 fn book_of(tx: &impl Tx) -> Result<RoleBook> {
     RoleBook::new(table::roles(tx)?)
 }

@@ -10,6 +10,7 @@ pub(super) const DUE: Map<()> = Map::new("store.expiry");
 const DAY_SECS: i64 = 24 * 3600;
 
 /// How rows of one table end.
+#[derive(Clone, Copy)]
 pub struct Sweep {
     /// The table that [`expire_at`] was given.
     pub table: &'static str,

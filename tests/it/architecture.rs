@@ -94,10 +94,11 @@ const LAYERS: &[Layer] = &[
 ];
 
 const FOREIGN_HASHES: &[&str] = &["argon2", "aws_lc_rs", "blowfish", "scrypt", "sha_crypt"];
-const FEATURES: &[&str] = &["base", "crypto", "store", "account", "health", "keys", "rbac", "session"];
+const FEATURES: &[&str] =
+    &["base", "crypto", "store", "account", "health", "keys", "rbac", "session", "users"];
 const EVERYTHING: &[&str] = &[
-    "base", "crypto", "store", "account", "check", "health", "keys", "rbac", "session", "admin", "app",
-    "config", "http", "serve",
+    "base", "crypto", "store", "account", "check", "health", "keys", "rbac", "session", "users", "admin",
+    "app", "config", "http", "serve",
 ];
 
 /// What stands nowhere but in tests: `what` and the files that have a reason.

@@ -257,7 +257,7 @@ async fn every_operation_needs_just_the_permission_that_it_says_it_needs() {
         let body = json!({"name": role, "permissions": [permission]});
         app.json(root.bearer(Method::POST, "/roles").json(&body), 201).await;
         let user = app.user(&role).await;
-        app.app.accounts.set_roles(Giver::Host, &role, std::slice::from_ref(&role)).await.unwrap();
+        app.app.accounts.set_roles(Giver::Host, user.id(), std::slice::from_ref(&role)).await.unwrap();
         let status = ask(&user).await.unwrap().status().as_u16();
         assert!(matches!(status, 200..300 | 400 | 404), "{}: {status}", operation.id);
         count += 1;

@@ -14,3 +14,4 @@ mod listener;
 mod rbac;
 mod session;
 mod support;
+mod users;

@@ -15,7 +15,8 @@ fn change(who: &Person, role: &str, body: &Value) -> RequestBuilder {
 /// Gives a user roles behind the API's back.
 async fn give(app: &TestApp, name: &str, roles: &[&str]) {
     let roles: Vec<String> = roles.iter().map(|&role| role.to_owned()).collect();
-    app.app.accounts.set_roles(auth_service::rbac::Giver::Host, name, &roles).await.unwrap();
+    let id = app.app.accounts.find(name).unwrap().id;
+    app.app.accounts.set_roles(auth_service::rbac::Giver::Host, id, &roles).await.unwrap();
 }
 
 async fn may(who: &Person<'_>, permission: &str) -> bool {
@@ -232,7 +233,7 @@ async fn the_last_superuser_stays() {
     let giver = auth_service::rbac::Giver::Host;
     assert!(accounts.set_active(1, false).await.is_err());
     assert!(accounts.delete(1).await.is_err());
-    assert!(accounts.set_roles(giver.clone(), "root", &[]).await.is_err());
+    assert!(accounts.set_roles(giver.clone(), 1, &[]).await.is_err());
     let password = json!({"password": crate::support::PASSWORD});
     app.refuses(root.bearer(Method::DELETE, "/auth/me").json(&password), "password").await;
     let second = app.superuser("second").await;
@@ -240,6 +241,6 @@ async fn the_last_superuser_stays() {
     assert!(accounts.delete(1).await.is_err(), "the other one is switched off");
     accounts.set_active(2, true).await.unwrap();
     app.done(root.bearer(Method::DELETE, "/auth/me").json(&password)).await;
-    assert!(accounts.set_roles(giver, "second", &["admin".to_owned()]).await.is_err());
+    assert!(accounts.set_roles(giver, 2, &["admin".to_owned()]).await.is_err());
     second.is_out("TOKEN_REVOKED").await;
 }

@@ -78,7 +78,6 @@ fn user() -> User {
         created_at: TIME,
         updated_at: TIME.plus_secs(1),
         password_changed_at: TIME.plus_secs(-1),
-        must_change_password: true,
         deleted_at: Some(TIME.plus_secs(2)),
     }
 }
@@ -109,7 +108,7 @@ fn key(algorithm: Algorithm, stage: Stage) -> KeyRecord {
 #[test]
 fn a_user_is_written_as_ever() {
     // The first version had neither roles nor a recycle bin.
-    let first = || User { roles: Vec::new(), must_change_password: false, deleted_at: None, ..user() };
+    let first = || User { roles: Vec::new(), deleted_at: None, ..user() };
     check("user", &user(), |version| if version == 1 { first() } else { user() });
 }
 

@@ -45,6 +45,11 @@ pub fn set_cookie(headers: &HeaderMap, name: &str) -> String {
 }
 
 impl Person<'_> {
+    /// Its number, as the token says.
+    pub fn id(&self) -> u64 {
+        super::jwt::claims(&self.tokens.access)["user_id"].as_u64().unwrap()
+    }
+
     /// As a program calls.
     pub fn bearer(&self, method: Method, path: &str) -> RequestBuilder {
         self.app.request(method, path).bearer_auth(&self.tokens.access)

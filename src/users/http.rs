@@ -1,0 +1,282 @@
+//! `/users`: accounts as administrators see them.
+use poem_openapi::param::Path;
+use poem_openapi::types::{Example, MaybeUndefined};
+use poem_openapi::{Object, OpenApi};
+use serde::Serialize;
+
+use super::service::{self, AccountChange, Users};
+use crate::account::model::Filter;
+use crate::account::{Accounts, ProfileChange, User};
+use crate::base::text::{DisplayName, Email};
+use crate::base::{Error, PageRequest, Result, Timestamp};
+use crate::http::{Done, Failure, Json, May, Query, spec};
+use crate::rbac::model::roles_of;
+use crate::rbac::permission::{UsersDelete, UsersRead, UsersRoles, UsersSessions, UsersWrite};
+use crate::rbac::{Giver, Named, Roles};
+
+const MAX_ROLES: usize = 100;
+
+/// Administration of accounts.
+pub struct UsersApi {
+    pub users: Users,
+    pub accounts: Accounts,
+    pub roles: Roles,
+}
+
+/// The errors that the form of these operations does not tell.
+pub const ERRORS: &[spec::OperationErrors] = &[
+    ("read_user", &["NOT_FOUND"]),
+    ("update_user", &["NOT_FOUND"]),
+    ("delete_user", &["NOT_FOUND"]),
+    ("restore_user", &["NOT_FOUND"]),
+    ("set_user_roles", &["NOT_FOUND"]),
+    ("end_user_sessions", &["NOT_FOUND"]),
+];
+
+/// Which permission each operation needs.
+pub const PERMISSIONS: &[spec::OperationPermission] = &[
+    ("list_users", UsersRead::NAME),
+    ("read_user", UsersRead::NAME),
+    ("update_user", UsersWrite::NAME),
+    ("delete_user", UsersDelete::NAME),
+    ("restore_user", UsersDelete::NAME),
+    ("set_user_roles", UsersRoles::NAME),
+    ("end_user_sessions", UsersSessions::NAME),
+];
+
+/// An account as administrators see it.
+#[derive(Object, Serialize)]
+#[oai(example)]
+struct AccountView {
+    id: u64,
+    username: String,
+    email: String,
+    first_name: Option<String>,
+    last_name: Option<String>,
+    is_active: bool,
+    is_superuser: bool,
+    /// Those that were given, and that of everyone.
+    roles: Vec<String>,
+    created_at: String,
+    updated_at: String,
+    password_changed_at: String,
+    /// Since when it lies in the recycle bin.
+    deleted_at: Option<String>,
+}
+
+#[derive(Object, Serialize)]
+#[oai(example)]
+struct AccountList {
+    items: Vec<AccountView>,
+    /// May be there though the page has fewer items than asked for.
+    next_cursor: Option<String>,
+}
+
+#[derive(Object)]
+#[oai(example)]
+struct AccountBody {
+    /// Null empties it.
+    first_name: MaybeUndefined<String>,
+    /// Null empties it.
+    last_name: MaybeUndefined<String>,
+    email: Option<String>,
+    /// False ends all sessions.
+    is_active: Option<bool>,
+}
+
+#[derive(Object)]
+#[oai(example)]
+struct RolesBody {
+    /// All that the user shall have, at most 100.
+    roles: Vec<String>,
+}
+
+#[derive(Object, Serialize)]
+#[oai(example)]
+struct EndedSessions {
+    /// How many sessions were ended.
+    ended: usize,
+}
+
+#[OpenApi]
+impl UsersApi {
+    /// List accounts, by id, or those whose user name or e-mail address begins so
+    #[oai(path = "/users", method = "get", operation_id = "list_users")]
+    #[expect(clippy::too_many_arguments, reason = "each is a parameter of the query")]
+    async fn list(
+        &self,
+        _caller: May<UsersRead>,
+        /// What the user name begins with, without regard to case
+        username: Query<Option<String>>,
+        /// What the e-mail address begins with, without regard to case
+        email: Query<Option<String>>,
+        /// A role that was given
+        role: Query<Option<String>>,
+        is_active: Query<Option<bool>>,
+        /// Those in the recycle bin
+        deleted: Query<Option<bool>>,
+        /// 1 to 200
+        limit: Query<Option<i64>>,
+        /// `next_cursor` of the page before
+        cursor: Query<Option<String>>,
+    ) -> Result<Json<AccountList>, Failure> {
+        let by = service::by(username.0.as_deref(), email.0.as_deref(), role.0)?;
+        let filter = Filter { by, is_active: is_active.0, deleted: deleted.0.unwrap_or(false) };
+        let page = self.users.search(filter, PageRequest::parse(limit.0, cursor.0.as_deref())?).await?;
+        let items = page.items.iter().map(Into::into).collect();
+        Ok(Json(AccountList { items, next_cursor: page.next_cursor }))
+    }
+
+    /// Read an account
+    #[oai(path = "/users/:id", method = "get", operation_id = "read_user")]
+    async fn read(&self, _caller: May<UsersRead>, id: Path<u64>) -> Result<Json<AccountView>, Failure> {
+        Ok(Json((&self.users.read(id.0)?).into()))
+    }
+
+    /// Change an account
+    ///
+    /// One that holds more than the caller is not to be changed, here and below.
+    #[oai(path = "/users/:id", method = "patch", operation_id = "update_user")]
+    async fn update(
+        &self,
+        caller: May<UsersWrite>,
+        id: Path<u64>,
+        body: Json<AccountBody>,
+    ) -> Result<Json<AccountView>, Failure> {
+        let change = body.0.try_into()?;
+        Ok(Json((&self.users.change(self.giver(&caller.0.user)?, id.0, change).await?).into()))
+    }
+
+    /// Put an account into the recycle bin for 30 days
+    #[oai(path = "/users/:id", method = "delete", operation_id = "delete_user")]
+    async fn delete(&self, caller: May<UsersDelete>, id: Path<u64>) -> Result<Done, Failure> {
+        self.users.delete(self.giver(&caller.0.user)?, id.0).await?;
+        Ok(Done)
+    }
+
+    /// Take an account out of the recycle bin
+    #[oai(path = "/users/:id/restore", method = "post", operation_id = "restore_user")]
+    async fn restore(&self, caller: May<UsersDelete>, id: Path<u64>) -> Result<Json<AccountView>, Failure> {
+        Ok(Json((&self.users.restore(self.giver(&caller.0.user)?, id.0).await?).into()))
+    }
+
+    /// Give an account these roles instead of those that it has
+    ///
+    /// Nobody gives or takes what they do not hold.
+    #[oai(path = "/users/:id/roles", method = "put", operation_id = "set_user_roles")]
+    async fn set_roles(
+        &self,
+        caller: May<UsersRoles>,
+        id: Path<u64>,
+        body: Json<RolesBody>,
+    ) -> Result<Json<AccountView>, Failure> {
+        if body.0.roles.len() > MAX_ROLES {
+            return Err(Error::invalid("roles", format!("must be at most {MAX_ROLES}")).into());
+        }
+        let giver = self.giver(&caller.0.user)?;
+        Ok(Json((&self.accounts.set_roles(giver, id.0, &body.0.roles).await?).into()))
+    }
+
+    /// End all sessions of an account
+    #[oai(path = "/users/:id/sessions", method = "delete", operation_id = "end_user_sessions")]
+    async fn end_sessions(
+        &self,
+        caller: May<UsersSessions>,
+        id: Path<u64>,
+    ) -> Result<Json<EndedSessions>, Failure> {
+        let ended = self.users.end_sessions(self.giver(&caller.0.user)?, id.0).await?;
+        Ok(Json(EndedSessions { ended }))
+    }
+}
+
+impl UsersApi {
+    fn giver(&self, user: &User) -> Result<Giver> {
+        Ok(Giver::Holder(self.roles.grants_of(user)?))
+    }
+}
+
+impl TryFrom<AccountBody> for AccountChange {
+    type Error = Error;
+
+    fn try_from(body: AccountBody) -> Result<Self> {
+        let name = |field, text: MaybeUndefined<String>| match text {
+            MaybeUndefined::Undefined => Ok(None),
+            MaybeUndefined::Null => Ok(Some(None)),
+            MaybeUndefined::Value(text) => DisplayName::parse(field, &text).map(Some),
+        };
+        let profile = ProfileChange {
+            first_name: name("first_name", body.first_name)?,
+            last_name: name("last_name", body.last_name)?,
+            email: body.email.as_deref().map(Email::parse).transpose()?,
+        };
+        Ok(Self { profile, is_active: body.is_active })
+    }
+}
+
+impl From<&User> for AccountView {
+    fn from(user: &User) -> Self {
+        let name = |name: &Option<DisplayName>| name.as_ref().map(|name| name.as_str().to_owned());
+        Self {
+            id: user.id,
+            username: user.username.to_string(),
+            email: user.email.to_string(),
+            first_name: name(&user.first_name),
+            last_name: name(&user.last_name),
+            is_active: user.is_active,
+            is_superuser: user.is_superuser,
+            roles: roles_of(user),
+            created_at: user.created_at.rfc3339(),
+            updated_at: user.updated_at.rfc3339(),
+            password_changed_at: user.password_changed_at.rfc3339(),
+            deleted_at: user.deleted_at.map(Timestamp::rfc3339),
+        }
+    }
+}
+
+impl Example for AccountView {
+    fn example() -> Self {
+        Self {
+            id: 2,
+            username: "testuser".into(),
+            email: "test@example.com".into(),
+            first_name: Some("Test".into()),
+            last_name: Some("User".into()),
+            is_active: true,
+            is_superuser: false,
+            roles: vec!["bookkeeper".into(), "user".into()],
+            created_at: "2025-06-15T11:09:03Z".into(),
+            updated_at: "2025-06-15T11:09:03Z".into(),
+            password_changed_at: "2025-06-15T11:09:03Z".into(),
+            deleted_at: None,
+        }
+    }
+}
+
+impl Example for AccountList {
+    fn example() -> Self {
+        Self { items: vec![AccountView::example()], next_cursor: None }
+    }
+}
+
+impl Example for AccountBody {
+    fn example() -> Self {
+        Self {
+            first_name: MaybeUndefined::Value("Tess".into()),
+            last_name: MaybeUndefined::Undefined,
+            email: None,
+            is_active: Some(true),
+        }
+    }
+}
+
+impl Example for RolesBody {
+    fn example() -> Self {
+        Self { roles: vec!["bookkeeper".into()] }
+    }
+}
+
+impl Example for EndedSessions {
+    fn example() -> Self {
+        Self { ended: 3 }
+    }
+}

@@ -1,0 +1,5 @@
+//! What administrators do with accounts.
+pub mod http;
+pub mod service;
+
+pub use service::Users;

@@ -1,0 +1,159 @@
+//! Finding accounts, changing them, and the recycle bin. Nobody acts on an account that holds more than they do.
+use crate::account::model::{By, Filter};
+use crate::account::table::{self, BIN_SECS};
+use crate::account::{ProfileChange, User};
+use crate::base::{Env, Error, Page, PageRequest, Result};
+use crate::rbac::Giver;
+use crate::rbac::service::check_over;
+use crate::session::LiveSessions;
+use crate::session::service::end_all;
+use crate::store::{Store, WriteTx};
+
+/// Accounts as administrators see them.
+#[derive(Clone)]
+pub struct Users {
+    store: Store,
+    env: Env,
+    live: LiveSessions,
+}
+
+/// What an administrator changes of an account; `None` leaves it as it is.
+#[derive(Debug, Clone, Default)]
+pub struct AccountChange {
+    pub profile: ProfileChange,
+    pub is_active: Option<bool>,
+}
+
+impl Users {
+    #[must_use]
+    pub fn new(store: Store, env: Env, live: LiveSessions) -> Self {
+        Self { store, env, live }
+    }
+
+    /// One page of the users that a filter has.
+    ///
+    /// # Errors
+    /// `Error::Unavailable` when the store does not serve, here and below.
+    pub async fn search(&self, filter: Filter, request: PageRequest) -> Result<Page<User>> {
+        self.store.scan(move |tx| table::search(tx, &filter, &request)).await
+    }
+
+    /// A user, in the recycle bin or not.
+    ///
+    /// # Errors
+    /// `Error::NotFound`.
+    pub fn read(&self, id: u64) -> Result<User> {
+        self.store.get(|tx| table::by_id(tx, id))?.ok_or(Error::NotFound("user"))
+    }
+
+    /// Changes an account. Switched off, all its sessions end.
+    ///
+    /// # Errors
+    /// `Error::NotFound`; `Error::Forbidden` for a user who holds more than the giver; `Error::Invalid` naming `email`
+    /// when it is taken, and `is_active` for the last superuser.
+    pub async fn change(&self, giver: Giver, id: u64, change: AccountChange) -> Result<User> {
+        let now = self.env.now();
+        self.write(giver, id, move |tx, live, old| {
+            let is_active = change.is_active.unwrap_or(old.is_active);
+            let new = User { is_active, ..old.clone().with(change.profile, now) };
+            if !is_active {
+                table::check_not_last_superuser(tx, old, "is_active")?;
+                end_all(tx, live, id, None)?;
+            }
+            Ok(new)
+        })
+        .await
+    }
+
+    /// Puts an account into the recycle bin for 30 days; its sessions end, its names stay taken.
+    ///
+    /// # Errors
+    /// As [`Users::change`]; `Error::Invalid` naming `id` for the last superuser.
+    pub async fn delete(&self, giver: Giver, id: u64) -> Result<()> {
+        let now = self.env.now();
+        let deleted = self.write(giver, id, move |tx, live, old| {
+            if old.deleted_at.is_some() {
+                return Err(Error::NotFound("user"));
+            }
+            table::check_not_last_superuser(tx, old, "id")?;
+            end_all(tx, live, id, None)?;
+            table::throw_away_at(tx, id, now.plus_secs(BIN_SECS))?;
+            Ok(User { deleted_at: Some(now), updated_at: now, ..old.clone() })
+        });
+        deleted.await?;
+        tracing::info!(user = id, "account put into the recycle bin");
+        Ok(())
+    }
+
+    /// Takes an account out of the recycle bin.
+    ///
+    /// # Errors
+    /// As [`Users::change`]; `Error::Invalid` naming `id` for one that is not in it.
+    pub async fn restore(&self, giver: Giver, id: u64) -> Result<User> {
+        let now = self.env.now();
+        let restored = self.write(giver, id, move |_, _, old| {
+            if old.deleted_at.is_none() {
+                return Err(Error::invalid("id", "is not in the recycle bin"));
+            }
+            Ok(User { deleted_at: None, updated_at: now, ..old.clone() })
+        });
+        let user = restored.await?;
+        tracing::info!(user = id, "account restored");
+        Ok(user)
+    }
+
+    /// Ends all sessions of a user.
+    ///
+    /// # Errors
+    /// As [`Users::change`].
+    ///
+    /// # Returns
+    /// How many were ended.
+    pub async fn end_sessions(&self, giver: Giver, id: u64) -> Result<usize> {
+        let live = self.live.clone();
+        let change = move |tx: &mut WriteTx| {
+            let user = table::by_id(tx, id)?.ok_or(Error::NotFound("user"))?;
+            check_over(tx, &giver, &user)?;
+            end_all(tx, &live, id, None)
+        };
+        self.store.write(change).await
+    }
+
+    async fn write(
+        &self,
+        giver: Giver,
+        id: u64,
+        make: impl FnOnce(&mut WriteTx, &LiveSessions, &User) -> Result<User> + Send + 'static,
+    ) -> Result<User> {
+        let live = self.live.clone();
+        let change = move |tx: &mut WriteTx| {
+            let old = table::by_id(tx, id)?.ok_or(Error::NotFound("user"))?;
+            check_over(tx, &giver, &old)?;
+            let new = make(tx, &live, &old)?;
+            table::update(tx, &old, &new)?;
+            live.forget_user(tx, id)?;
+            Ok(new)
+        };
+        self.store.write(change).await
+    }
+}
+
+/// The filter of what somebody typed.
+///
+/// # Errors
+/// `Error::Invalid` naming the second of two that exclude each other.
+pub fn by(username: Option<&str>, email: Option<&str>, role: Option<String>) -> Result<By> {
+    use crate::base::text::{LookupKey, MAX_TYPED_BYTES};
+    let key = |field: &'static str, text: &str| match text.len() {
+        0..=MAX_TYPED_BYTES => Ok(LookupKey::of(text)),
+        _ => Err(Error::invalid(field, "is too long")),
+    };
+    match (username, email, role) {
+        (None, None, None) => Ok(By::Id),
+        (Some(text), None, None) => key("username", text).map(By::Username),
+        (None, Some(text), None) => key("email", text).map(By::Email),
+        (None, None, Some(role)) => Ok(By::Role(role)),
+        (Some(_), Some(_), _) => Err(Error::invalid("email", "cannot stand beside `username`")),
+        _ => Err(Error::invalid("role", "cannot stand beside `username` or `email`")),
+    }
+}
