@@ -59,6 +59,7 @@ where
     /// About how many entries there are.
     #[must_use]
     pub fn entries(&self) -> u64 {
+        self.0.run_pending_tasks();
         self.0.entry_count()
     }
 

@@ -1,8 +1,10 @@
 //! Accounts as administrators see and change them.
+use auth_service::app::SCHEMA;
+use auth_service::store::{Map, Options, Store, WriteTx};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
-use crate::support::{PASSWORD, Person, TestApp};
+use crate::support::{PASSWORD, Person, Setup, TestApp};
 
 const DAY: i64 = 24 * 3600;
 
@@ -170,4 +172,24 @@ async fn a_deleted_account_can_be_restored_for_thirty_days() {
     app.log_in("ann", PASSWORD).await;
     app.register("bob").await;
     app.refuses(of(&root, Method::DELETE, root.id(), ""), "id").await;
+}
+
+#[tokio::test]
+async fn an_older_store_learns_who_holds_what() {
+    const BY_ROLE: Map<()> = Map::new("user.by_role");
+    const META: Map<u64> = Map::new("store.meta");
+    let app = TestApp::start().await;
+    app.superuser("root").await;
+    let data_dir = app.stop().await;
+    let store = Store::open(data_dir.path(), Options::in_directory(data_dir.path(), SCHEMA)).unwrap();
+    let before_roles = |tx: &mut WriteTx| {
+        BY_ROLE.remove(tx, b"superuser\0\0\0\0\0\0\0\0\x01");
+        META.put(tx, b"schema", &1)
+    };
+    store.write(before_roles).await.unwrap();
+    store.close();
+    let app = TestApp::start_with(Setup { data_dir: Some(data_dir), ..Setup::default() }).await;
+    let root = app.log_in("root", PASSWORD).await;
+    assert_eq!(listed(&root, "role=superuser").await, ["root"]);
+    assert!(app.data_dir.path().join("backups/auth-v1.redb").is_file(), "copied before");
 }
