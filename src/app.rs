@@ -156,6 +156,7 @@ impl App {
         Admin {
             accounts: self.accounts.clone(),
             sessions: self.sessions.clone(),
+            roles: self.roles.clone(),
             keys: self.keys.clone(),
             health: self.health.clone(),
             store: self.store.clone(),

@@ -2,6 +2,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::account::User;
+use crate::rbac::Role;
+use crate::rbac::model::roles_of;
 use crate::session::Session;
 
 /// One request of the command line. Passwords travel on a socket that its owner alone can open.
@@ -34,6 +36,9 @@ pub enum Command {
     UserDelete {
         user: String,
     },
+    Roles {
+        what: RolesCommand,
+    },
     SessionList {
         user: String,
     },
@@ -48,6 +53,21 @@ pub enum Command {
     Health,
 }
 
+/// What is asked about roles and permissions.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RolesCommand {
+    SetRoles { user: String, roles: Vec<String> },
+    List,
+    Show { role: String },
+    Create { role: String, change: RoleFields },
+    Change { role: String, change: RoleFields },
+    Delete { role: String },
+    Permissions,
+    Define { name: String, description: String },
+    Undefine { name: String },
+}
+
 /// What came of it.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -57,6 +77,9 @@ pub enum Answer {
         items: Vec<UserLine>,
         next_cursor: Option<String>,
     },
+    Role(RoleLine),
+    Roles(Vec<RoleLine>),
+    Permissions(Vec<PermissionLine>),
     Sessions(Vec<SessionLine>),
     Ended(usize),
     Keys(Vec<KeyLine>),
@@ -80,6 +103,32 @@ pub enum Answer {
     },
 }
 
+/// What is said of a role; what is not said stays as it is.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct RoleFields {
+    pub description: Option<String>,
+    pub permissions: Option<Vec<String>>,
+    pub includes: Option<Vec<String>>,
+}
+
+/// A role as administrators see it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct RoleLine {
+    pub name: String,
+    pub description: String,
+    pub permissions: Vec<String>,
+    pub includes: Vec<String>,
+    pub built_in: bool,
+}
+
+/// A permission as administrators see it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct PermissionLine {
+    pub name: String,
+    pub description: String,
+    pub built_in: bool,
+}
+
 /// A user as administrators see it.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct UserLine {
@@ -90,6 +139,7 @@ pub struct UserLine {
     pub last_name: Option<String>,
     pub is_active: bool,
     pub is_superuser: bool,
+    pub roles: Vec<String>,
     pub created_at: String,
     pub password_changed_at: String,
 }
@@ -115,6 +165,7 @@ pub struct KeyLine {
 
 impl From<User> for UserLine {
     fn from(user: User) -> Self {
+        let roles = roles_of(&user);
         Self {
             id: user.id,
             username: user.username.to_string(),
@@ -123,8 +174,21 @@ impl From<User> for UserLine {
             last_name: user.last_name.map(|name| name.as_str().to_owned()),
             is_active: user.is_active,
             is_superuser: user.is_superuser,
+            roles,
             created_at: user.created_at.rfc3339(),
             password_changed_at: user.password_changed_at.rfc3339(),
+        }
+    }
+}
+
+impl From<&Role> for RoleLine {
+    fn from(role: &Role) -> Self {
+        Self {
+            name: role.name.to_string(),
+            description: role.description.clone(),
+            permissions: role.permissions.iter().map(|pattern| pattern.as_str().to_owned()).collect(),
+            includes: role.includes.iter().map(ToString::to_string).collect(),
+            built_in: role.name.is_built_in(),
         }
     }
 }

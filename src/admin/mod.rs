@@ -1,8 +1,11 @@
 //! What the command line asks of a server: the same calls on a live one (through its socket) and on a store that
 //! nobody serves. Owns no rules.
 mod command;
+mod roles;
 mod service;
 pub mod socket;
 
-pub use command::{Answer, Command, KeyLine, SessionLine, UserLine};
+pub use command::{
+    Answer, Command, KeyLine, PermissionLine, RoleFields, RoleLine, RolesCommand, SessionLine, UserLine,
+};
 pub use service::Admin;

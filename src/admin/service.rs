@@ -4,6 +4,7 @@ use crate::account::{Accounts, NewUser};
 use crate::base::{Error, PageRequest, Result, Secret};
 use crate::health::Health;
 use crate::keys::Keys;
+use crate::rbac::Roles;
 use crate::session::Sessions;
 use crate::store::{Check, Store};
 
@@ -12,6 +13,7 @@ use crate::store::{Check, Store};
 pub struct Admin {
     pub accounts: Accounts,
     pub sessions: Sessions,
+    pub roles: Roles,
     pub keys: Keys,
     pub health: Health,
     pub store: Store,
@@ -47,6 +49,7 @@ impl Admin {
                 let id = self.accounts.find(&user)?.id;
                 Ok(Answer::User(self.accounts.delete(id).await?.into()))
             }
+            Command::Roles { what } => self.run_roles(what).await,
             Command::SessionList { user } => self.list_sessions(&user).await,
             Command::SessionRevoke { user, session } => self.revoke(&user, session.as_deref()).await,
             Command::KeysList => Ok(self.list_keys()),

@@ -52,6 +52,16 @@ pub enum Group {
         #[command(subcommand)]
         command: UserGroup,
     },
+    /// Make, change and delete roles
+    Role {
+        #[command(subcommand)]
+        command: RoleGroup,
+    },
+    /// Define the permissions of your services
+    Permission {
+        #[command(subcommand)]
+        command: PermissionGroup,
+    },
     /// List and end sessions
     Session {
         #[command(subcommand)]
@@ -109,7 +119,14 @@ pub enum UserGroup {
         #[arg(long)]
         password_stdin: bool,
     },
-    /// Delete an account and its sessions
+    /// Give an account these roles instead of those that it has
+    SetRoles {
+        /// User name, e-mail address or id
+        user: String,
+        /// None: it has that of everyone alone
+        roles: Vec<String>,
+    },
+    /// Delete an account and its sessions for good
     Delete {
         /// User name, e-mail address or id
         user: String,
@@ -132,6 +149,54 @@ pub struct NewUser {
     /// Read the password from the first line of standard input
     #[arg(long)]
     pub password_stdin: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RoleGroup {
+    /// List roles
+    List,
+    /// Show one role
+    Show { role: String },
+    /// Make a role
+    Create {
+        role: String,
+        #[command(flatten)]
+        fields: RoleFields,
+    },
+    /// Change a role; what is not said stays as it is
+    Change {
+        role: String,
+        #[command(flatten)]
+        fields: RoleFields,
+    },
+    /// Delete a role that nobody has and no other role includes
+    Delete { role: String },
+}
+
+#[derive(Debug, clap::Args)]
+pub struct RoleFields {
+    #[arg(long)]
+    pub description: Option<String>,
+    /// Permissions, with commas between; `*` stands for any one segment
+    #[arg(long, value_name = "NAMES")]
+    pub permissions: Option<String>,
+    /// Roles whose permissions it has, too, with commas between
+    #[arg(long, value_name = "ROLES")]
+    pub includes: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum PermissionGroup {
+    /// List permissions
+    List,
+    /// Define a permission of another service, like billing:invoices:read
+    Define {
+        name: String,
+        #[arg(long, default_value = "")]
+        description: String,
+    },
+    /// Take back a permission that no role names
+    Delete { name: String },
 }
 
 #[derive(Debug, Subcommand)]

@@ -10,11 +10,12 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::error::ErrorKind;
 
+use crate::admin::RolesCommand;
 use crate::base::{Error, Result};
 use crate::config::{Config, InForce, load};
 use crate::serve;
 
-use args::{Args, Group, KeysGroup, SessionGroup, UserGroup};
+use args::{Args, Group, KeysGroup, PermissionGroup, RoleGroup, SessionGroup, UserGroup};
 
 /// Runs the program.
 ///
@@ -76,6 +77,8 @@ fn command_of(group: Group) -> Result<crate::admin::Command> {
     use crate::admin::Command;
     Ok(match group {
         Group::User { command } => user_command(command)?,
+        Group::Role { command } => Command::Roles { what: role_command(command) },
+        Group::Permission { command } => Command::Roles { what: permission_command(command) },
         Group::Session { command: SessionGroup::List { user } } => Command::SessionList { user },
         Group::Session { command: SessionGroup::Revoke { user, session } } => {
             Command::SessionRevoke { user, session }
@@ -106,8 +109,37 @@ fn user_command(command: UserGroup) -> Result<crate::admin::Command> {
         UserGroup::SetPassword { user, password_stdin } => {
             Command::UserSetPassword { user, password: password::read(password_stdin)? }
         }
+        UserGroup::SetRoles { user, roles } => {
+            Command::Roles { what: RolesCommand::SetRoles { user, roles } }
+        }
         UserGroup::Delete { user } => Command::UserDelete { user },
     })
+}
+
+fn role_command(command: RoleGroup) -> RolesCommand {
+    let names = |text: String| {
+        text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+    };
+    let change = |fields: args::RoleFields| crate::admin::RoleFields {
+        description: fields.description,
+        permissions: fields.permissions.map(names),
+        includes: fields.includes.map(names),
+    };
+    match command {
+        RoleGroup::List => RolesCommand::List,
+        RoleGroup::Show { role } => RolesCommand::Show { role },
+        RoleGroup::Create { role, fields } => RolesCommand::Create { role, change: change(fields) },
+        RoleGroup::Change { role, fields } => RolesCommand::Change { role, change: change(fields) },
+        RoleGroup::Delete { role } => RolesCommand::Delete { role },
+    }
+}
+
+fn permission_command(command: PermissionGroup) -> RolesCommand {
+    match command {
+        PermissionGroup::List => RolesCommand::Permissions,
+        PermissionGroup::Define { name, description } => RolesCommand::Define { name, description },
+        PermissionGroup::Delete { name } => RolesCommand::Undefine { name },
+    }
 }
 
 /// What `config show` prints of the settings, as text.

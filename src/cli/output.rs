@@ -3,7 +3,7 @@ use std::io::Write;
 
 use serde_json::{Value, json};
 
-use crate::admin::{Answer, KeyLine, SessionLine, UserLine};
+use crate::admin::{Answer, KeyLine, RoleLine, SessionLine, UserLine};
 use crate::base::Error;
 
 pub const DONE: u8 = 0;
@@ -90,6 +90,9 @@ fn json_of(answer: Answer) -> Value {
     match answer {
         Answer::User(user) => json!(user),
         Answer::Users { items, next_cursor } => json!({"items": items, "next_cursor": next_cursor}),
+        Answer::Role(role) => json!(role),
+        Answer::Roles(items) => json!({"items": items}),
+        Answer::Permissions(items) => json!({"items": items}),
         Answer::Sessions(items) => json!({"items": items}),
         Answer::Keys(items) => json!({"items": items}),
         Answer::Ended(ended) => json!({"ended": ended}),
@@ -113,6 +116,11 @@ fn text_of(answer: Answer) -> String {
             let lines: String = items.iter().map(user_line).collect();
             let more = next_cursor.map(|cursor| format!("more: --cursor {cursor}\n")).unwrap_or_default();
             lines + &more
+        }
+        Answer::Role(role) => role_line(&role),
+        Answer::Roles(items) => items.iter().map(role_line).collect(),
+        Answer::Permissions(items) => {
+            items.iter().map(|one| format!("{:32}{}\n", one.name, one.description)).collect()
         }
         Answer::Sessions(items) => items.iter().map(session_line).collect(),
         Answer::Keys(items) => items.iter().map(key_line).collect(),
@@ -146,13 +154,14 @@ fn describe_user(user: &UserLine) -> String {
     let name = |name: &Option<String>| name.clone().unwrap_or_else(|| "-".to_owned());
     format!(
         "id                {}\nusername          {}\nemail             {}\nfirst name        {}\nlast name         {}\n\
-         state             {}\ncreated           {}\npassword changed  {}\n",
+         state             {}\nroles             {}\ncreated           {}\npassword changed  {}\n",
         user.id,
         user.username,
         user.email,
         name(&user.first_name),
         name(&user.last_name),
         flags(user),
+        user.roles.join(", "),
         user.created_at,
         user.password_changed_at
     )
@@ -165,4 +174,10 @@ fn session_line(session: &SessionLine) -> String {
 
 fn key_line(key: &KeyLine) -> String {
     format!("{}  {:<6}  {}\n", key.kid, key.algorithm, key.stage)
+}
+
+fn role_line(role: &RoleLine) -> String {
+    let permissions = role.permissions.join(" ");
+    let includes: String = role.includes.iter().map(|name| format!(" +{name}")).collect();
+    format!("{:20}{permissions}{includes}\n", role.name)
 }

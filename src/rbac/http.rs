@@ -227,16 +227,9 @@ fn change_of(
     permissions: Option<Vec<String>>,
     includes: Option<Vec<String>>,
 ) -> Result<RoleChange> {
-    let patterns = |texts: Vec<String>| {
-        let mut all =
-            texts.iter().map(|text| Pattern::parse("permissions", text)).collect::<Result<Vec<_>>>()?;
-        all.sort();
-        all.dedup();
-        Ok::<_, Error>(all)
-    };
     Ok(RoleChange {
         description: description.as_deref().map(parse_description).transpose()?,
-        permissions: permissions.map(patterns).transpose()?,
+        permissions: permissions.map(|all| Pattern::parse_all("permissions", &all)).transpose()?,
         includes: includes.map(|names| RoleName::parse_all("includes", &names)).transpose()?,
     })
 }

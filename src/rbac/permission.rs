@@ -56,6 +56,17 @@ impl Pattern {
         &self.0
     }
 
+    /// Several, each once.
+    ///
+    /// # Errors
+    /// As [`Pattern::parse`].
+    pub fn parse_all(field: &'static str, texts: &[String]) -> Result<Vec<Self>> {
+        let mut all = texts.iter().map(|text| Self::parse(field, text)).collect::<Result<Vec<_>>>()?;
+        all.sort();
+        all.dedup();
+        Ok(all)
+    }
+
     /// A name that is one already.
     pub(super) fn of_exact(name: &str) -> Self {
         Self(name.to_owned())

@@ -6,7 +6,7 @@ use crate::support::{PASSWORD, Place, Server};
 const OTHER_PASSWORD: &str = "another staple 82 battery";
 
 /// Runs `walk` on a place with a server, and on one without.
-async fn both(walk: impl AsyncFn(&Place, Option<&Server>)) {
+pub async fn both(walk: impl AsyncFn(&Place, Option<&Server>)) {
     let place = Place::new();
     let server = place.start();
     walk(&place, Some(&server)).await;

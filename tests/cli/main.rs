@@ -5,6 +5,7 @@ mod damage;
 mod end;
 mod keys;
 mod refusals;
+mod roles;
 mod secrets;
 mod settings;
 mod start;
