@@ -202,11 +202,7 @@ impl App {
             HealthApi { health: self.health.clone(), parts },
             AccountApi { accounts: self.accounts.clone(), registration, cookies: Arc::clone(&cookies) },
             SessionApi { sessions: self.sessions.clone(), cookies },
-            UsersApi {
-                users: self.users.clone(),
-                accounts: self.accounts.clone(),
-                roles: self.roles.clone(),
-            },
+            UsersApi { users: self.users.clone(), accounts: self.accounts.clone() },
             RolesApi(self.roles.clone()),
             CheckApi(self.roles.clone()),
             KeysApi(self.keys.clone()),

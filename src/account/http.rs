@@ -140,17 +140,29 @@ impl TryFrom<ProfileBody> for ProfileChange {
     type Error = Error;
 
     fn try_from(body: ProfileBody) -> Result<Self> {
-        let name = |field, text: MaybeUndefined<String>| match text {
-            MaybeUndefined::Undefined => Ok(None),
-            MaybeUndefined::Null => Ok(Some(None)),
-            MaybeUndefined::Value(text) => DisplayName::parse(field, &text).map(Some),
-        };
-        Ok(Self {
-            first_name: name("first_name", body.first_name)?,
-            last_name: name("last_name", body.last_name)?,
-            email: body.email.as_deref().map(Email::parse).transpose()?,
-        })
+        profile_change(body.first_name, body.last_name, body.email.as_deref())
     }
+}
+
+/// Reads what is to be changed of a profile, by its owner or an administrator.
+///
+/// # Errors
+/// `Error::Invalid` naming the first wrong field.
+pub fn profile_change(
+    first_name: MaybeUndefined<String>,
+    last_name: MaybeUndefined<String>,
+    email: Option<&str>,
+) -> Result<ProfileChange> {
+    let name = |field, text: MaybeUndefined<String>| match text {
+        MaybeUndefined::Undefined => Ok(None),
+        MaybeUndefined::Null => Ok(Some(None)),
+        MaybeUndefined::Value(text) => DisplayName::parse(field, &text).map(Some),
+    };
+    Ok(ProfileChange {
+        first_name: name("first_name", first_name)?,
+        last_name: name("last_name", last_name)?,
+        email: email.map(Email::parse).transpose()?,
+    })
 }
 
 impl From<&User> for UserView {

@@ -96,7 +96,7 @@ pub const CHECKS: &[(&str, Check)] = &[
         Ok((!(named && addressed && keyed))
             .then(|| "is not found by its id, user name and e-mail".to_owned()))
     }),
-    (BY_ROLE.name(), |tx, key, _| points_at(tx, USERS.name(), key.get(key.len() - 8..).unwrap_or_default())),
+    (BY_ROLE.name(), |tx, key, _| points_at(tx, USERS.name(), &id_of(key).unwrap_or_default().to_be_bytes())),
     (BY_USERNAME.name(), |tx, _, value| {
         points_at(tx, USERS.name(), &BY_USERNAME.decode(value)?.to_be_bytes())
     }),

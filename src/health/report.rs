@@ -34,7 +34,7 @@ pub struct Report {
 #[oai(read_only_all)]
 pub struct StoreReport {
     pub ok: bool,
-    /// How long a read took, in microseconds.
+    /// How long the probe took, in microseconds.
     pub latency_us: u64,
     /// The length of its file.
     pub size_bytes: Option<u64>,

@@ -7,7 +7,6 @@ use serde::Serialize;
 use super::model::{Role, RoleChange, RoleName, parse_description};
 use super::permission::{Named, Pattern, Permission, PermissionsWrite, RolesRead, RolesWrite};
 use super::service::{Giver, Roles};
-use crate::account::User;
 use crate::base::{Error, PageRequest, Result};
 use crate::http::{Created, Done, Failure, Json, May, Query, spec};
 
@@ -131,7 +130,7 @@ impl RolesApi {
         let NewRoleBody { name, description, permissions, includes } = body.0;
         let name = RoleName::parse("name", &name)?;
         let change = change_of(description, permissions, includes)?;
-        let role = self.0.create(self.giver(&caller.0.user)?, name, change).await?;
+        let role = self.0.create(Giver::User(caller.0.user.id), name, change).await?;
         Ok(Created(RoleView::of(&role)))
     }
 
@@ -154,14 +153,14 @@ impl RolesApi {
     ) -> Result<Json<RoleView>, Failure> {
         let RoleBody { description, permissions, includes } = body.0;
         let change = change_of(description, permissions, includes)?;
-        let role = self.0.change(self.giver(&caller.0.user)?, name.0, change).await?;
+        let role = self.0.change(Giver::User(caller.0.user.id), name.0, change).await?;
         Ok(Json(RoleView::of(&role)))
     }
 
     /// Delete a role that nobody has and no other role includes
     #[oai(path = "/roles/:name", method = "delete", operation_id = "delete_role")]
     async fn delete(&self, caller: May<RolesWrite>, name: Path<String>) -> Result<Done, Failure> {
-        self.0.delete(self.giver(&caller.0.user)?, name.0).await?;
+        self.0.delete(Giver::User(caller.0.user.id), name.0).await?;
         Ok(Done)
     }
 
@@ -213,12 +212,6 @@ impl RolesApi {
     async fn undefine(&self, _caller: May<PermissionsWrite>, name: Path<String>) -> Result<Done, Failure> {
         self.0.undefine(Permission::parse("name", &name.0)?).await?;
         Ok(Done)
-    }
-}
-
-impl RolesApi {
-    fn giver(&self, user: &User) -> Result<Giver> {
-        Ok(Giver::Holder(self.0.grants_of(user)?))
     }
 }
 

@@ -26,15 +26,17 @@ pub struct Roles {
 pub enum Giver {
     /// The host, who may do everything.
     Host,
-    /// A user, by what its roles came to when it asked.
-    Holder(Grants),
+    /// A user, by what its roles come to in the change itself: rights that were taken meanwhile give nothing.
+    User(u64),
 }
 
 impl Giver {
     /// # Errors
     /// `Error::Forbidden` naming what is missing.
-    pub fn check(&self, given: &Grants) -> Result<()> {
-        let Self::Holder(held) = self else { return Ok(()) };
+    pub fn check(&self, tx: &impl Tx, given: &Grants) -> Result<()> {
+        let Self::User(id) = self else { return Ok(()) };
+        let user = account::table::by_id(tx, *id)?.filter(User::may_go_on).ok_or(Error::TokenRevoked)?;
+        let held = book_of(tx)?.sum(roles_of(&user).iter().map(String::as_str));
         let missing = given.patterns().find(|pattern| !held.includes(pattern));
         missing.map_or(Ok(()), |pattern| Err(Error::Forbidden(pattern.as_str().to_owned().into())))
     }
@@ -131,7 +133,7 @@ impl Roles {
             if role.name.is_built_in() {
                 return Err(Error::invalid("name", "is a built-in role"));
             }
-            giver.check(book.grants(&name).ok_or(Error::NotFound("role"))?)?;
+            giver.check(tx, book.grants(&name).ok_or(Error::NotFound("role"))?)?;
             if book.roles().any(|other| other.includes.contains(&role.name)) {
                 return Err(Error::invalid("name", "is included in another role"));
             }
@@ -219,7 +221,7 @@ impl Roles {
             let others = table::roles(tx)?.into_iter().filter(|other| other.name != role.name);
             let new = RoleBook::new(others.chain([role.clone()]))?;
             for book in [&old, &new] {
-                book.grants(role.name.as_str()).map_or(Ok(()), |grants| giver.check(grants))?;
+                book.grants(role.name.as_str()).map_or(Ok(()), |grants| giver.check(tx, grants))?;
             }
             table::put_role(tx, &role)?;
             cache.forget(tx, ());
@@ -242,7 +244,7 @@ pub fn check_roles(tx: &impl Tx, giver: &Giver, old: &[String], new: &[String]) 
     }
     let changed =
         old.iter().filter(|role| !new.contains(role)).chain(new.iter().filter(|role| !old.contains(role)));
-    changed.filter_map(|role| book.grants(role)).try_for_each(|grants| giver.check(grants))
+    changed.filter_map(|role| book.grants(role)).try_for_each(|grants| giver.check(tx, grants))
 }
 
 /// Whoever acts on a user has to hold all that the user holds.
@@ -250,7 +252,7 @@ pub fn check_roles(tx: &impl Tx, giver: &Giver, old: &[String], new: &[String]) 
 /// # Errors
 /// `Error::Forbidden` naming what the giver does not hold.
 pub fn check_over(tx: &impl Tx, giver: &Giver, user: &User) -> Result<()> {
-    giver.check(&book_of(tx)?.sum(roles_of(user).iter().map(String::as_str)))
+    giver.check(tx, &book_of(tx)?.sum(roles_of(user).iter().map(String::as_str)))
 }
 
 fn book_of(tx: &impl Tx) -> Result<RoleBook> {

@@ -5,14 +5,15 @@ use poem_openapi::{Object, OpenApi};
 use serde::Serialize;
 
 use super::service::{self, AccountChange, Users};
+use crate::account::http::profile_change;
 use crate::account::model::Filter;
-use crate::account::{Accounts, ProfileChange, User};
-use crate::base::text::{DisplayName, Email};
+use crate::account::{Accounts, User};
+use crate::base::text::DisplayName;
 use crate::base::{Error, PageRequest, Result, Timestamp};
 use crate::http::{Done, Failure, Json, May, Query, spec};
 use crate::rbac::model::roles_of;
 use crate::rbac::permission::{UsersDelete, UsersRead, UsersRoles, UsersSessions, UsersWrite};
-use crate::rbac::{Giver, Named, Roles};
+use crate::rbac::{Giver, Named};
 
 const MAX_ROLES: usize = 100;
 
@@ -20,7 +21,6 @@ const MAX_ROLES: usize = 100;
 pub struct UsersApi {
     pub users: Users,
     pub accounts: Accounts,
-    pub roles: Roles,
 }
 
 /// The errors that the form of these operations does not tell.
@@ -144,20 +144,20 @@ impl UsersApi {
         body: Json<AccountBody>,
     ) -> Result<Json<AccountView>, Failure> {
         let change = body.0.try_into()?;
-        Ok(Json((&self.users.change(self.giver(&caller.0.user)?, id.0, change).await?).into()))
+        Ok(Json((&self.users.change(Giver::User(caller.0.user.id), id.0, change).await?).into()))
     }
 
     /// Put an account into the recycle bin for 30 days
     #[oai(path = "/users/:id", method = "delete", operation_id = "delete_user")]
     async fn delete(&self, caller: May<UsersDelete>, id: Path<u64>) -> Result<Done, Failure> {
-        self.users.delete(self.giver(&caller.0.user)?, id.0).await?;
+        self.users.delete(Giver::User(caller.0.user.id), id.0).await?;
         Ok(Done)
     }
 
     /// Take an account out of the recycle bin
     #[oai(path = "/users/:id/restore", method = "post", operation_id = "restore_user")]
     async fn restore(&self, caller: May<UsersDelete>, id: Path<u64>) -> Result<Json<AccountView>, Failure> {
-        Ok(Json((&self.users.restore(self.giver(&caller.0.user)?, id.0).await?).into()))
+        Ok(Json((&self.users.restore(Giver::User(caller.0.user.id), id.0).await?).into()))
     }
 
     /// Give an account these roles instead of those that it has
@@ -173,7 +173,7 @@ impl UsersApi {
         if body.0.roles.len() > MAX_ROLES {
             return Err(Error::invalid("roles", format!("must be at most {MAX_ROLES}")).into());
         }
-        let giver = self.giver(&caller.0.user)?;
+        let giver = Giver::User(caller.0.user.id);
         Ok(Json((&self.accounts.set_roles(giver, id.0, &body.0.roles).await?).into()))
     }
 
@@ -184,14 +184,8 @@ impl UsersApi {
         caller: May<UsersSessions>,
         id: Path<u64>,
     ) -> Result<Json<EndedSessions>, Failure> {
-        let ended = self.users.end_sessions(self.giver(&caller.0.user)?, id.0).await?;
+        let ended = self.users.end_sessions(Giver::User(caller.0.user.id), id.0).await?;
         Ok(Json(EndedSessions { ended }))
-    }
-}
-
-impl UsersApi {
-    fn giver(&self, user: &User) -> Result<Giver> {
-        Ok(Giver::Holder(self.roles.grants_of(user)?))
     }
 }
 
@@ -199,16 +193,7 @@ impl TryFrom<AccountBody> for AccountChange {
     type Error = Error;
 
     fn try_from(body: AccountBody) -> Result<Self> {
-        let name = |field, text: MaybeUndefined<String>| match text {
-            MaybeUndefined::Undefined => Ok(None),
-            MaybeUndefined::Null => Ok(Some(None)),
-            MaybeUndefined::Value(text) => DisplayName::parse(field, &text).map(Some),
-        };
-        let profile = ProfileChange {
-            first_name: name("first_name", body.first_name)?,
-            last_name: name("last_name", body.last_name)?,
-            email: body.email.as_deref().map(Email::parse).transpose()?,
-        };
+        let profile = profile_change(body.first_name, body.last_name, body.email.as_deref())?;
         Ok(Self { profile, is_active: body.is_active })
     }
 }

@@ -244,3 +244,25 @@ async fn the_last_superuser_stays() {
     assert!(accounts.set_roles(giver, 2, &["admin".to_owned()]).await.is_err());
     second.is_out("TOKEN_REVOKED").await;
 }
+
+#[tokio::test]
+async fn rights_that_were_taken_before_the_change_give_nothing() {
+    use auth_service::rbac::{Giver, RoleName, model::RoleChange};
+    let app = TestApp::start().await;
+    app.superuser("root").await;
+    let ann = app.user("ann").await;
+    let make = |name: &str| {
+        let change = RoleChange {
+            includes: Some(vec![RoleName::parse("includes", "admin").unwrap()]),
+            ..Default::default()
+        };
+        app.app.roles.create(Giver::User(ann.id()), RoleName::parse("name", name).unwrap(), change)
+    };
+    give(&app, "ann", &["admin"]).await;
+    make("first").await.unwrap();
+    give(&app, "ann", &[]).await;
+    assert!(make("second").await.is_err());
+    give(&app, "ann", &["admin"]).await;
+    app.app.accounts.set_active(ann.id(), false).await.unwrap();
+    assert!(make("third").await.is_err());
+}
