@@ -6,8 +6,12 @@ pub mod account;
 pub mod admin;
 // The composition root.
 pub mod app;
+// Who did what.
+pub mod audit;
 // Errors, time, randomness, ids, checked text.
 pub mod base;
+// Credentials for programs.
+pub mod api_key;
 // May somebody do this?
 pub mod check;
 // The command line.
@@ -26,6 +30,8 @@ pub mod keys;
 pub mod rbac;
 // The listener and its end.
 pub mod serve;
+// Programs that hold rights.
+pub mod service_account;
 // Login, refresh, logout.
 pub mod session;
 // The embedded store.

@@ -1,6 +1,7 @@
 //! The account endpoints: wire types in, a service call, wire types out.
 use std::sync::Arc;
 
+use poem::Request;
 use poem::http::HeaderValue;
 use poem_openapi::types::{Example, MaybeUndefined};
 use poem_openapi::{Object, OpenApi};
@@ -11,7 +12,9 @@ use super::service::Accounts;
 use crate::base::text::{DisplayName, Email};
 use crate::base::{Error, Result, Secret};
 use crate::config::Registration;
-use crate::http::{Caller, Cookies, Created, Done, Failure, Json, WithCookies, spec};
+use crate::http::{Cookies, Created, Done, Failure, Json, May, RequestInfo, WithCookies, spec};
+use crate::rbac::permission::{AccountPassword, AccountRead, AccountWrite};
+use crate::rbac::{Named, Who};
 
 /// Registration and the own account.
 pub struct AccountApi {
@@ -26,6 +29,14 @@ pub const ERRORS: &[spec::OperationErrors] = &[
     ("delete_me", &["NOT_FOUND"]),
     ("update_me", &["NOT_FOUND"]),
     ("change_password", &["NOT_FOUND"]),
+];
+
+/// Which permission each operation needs.
+pub const PERMISSIONS: &[spec::OperationPermission] = &[
+    ("get_me", AccountRead::NAME),
+    ("update_me", AccountWrite::NAME),
+    ("delete_me", AccountWrite::NAME),
+    ("change_password", AccountPassword::NAME),
 ];
 
 #[derive(Object)]
@@ -83,43 +94,67 @@ struct DeleteBody {
 impl AccountApi {
     /// Register a new user account
     #[oai(path = "/auth/register", method = "post", operation_id = "register")]
-    async fn register(&self, body: Json<RegisterBody>) -> Result<Created<UserView>, Failure> {
+    async fn register(
+        &self,
+        request: &Request,
+        body: Json<RegisterBody>,
+    ) -> Result<Created<UserView>, Failure> {
         if self.registration == Registration::Closed {
             return Err(Error::Forbidden("users:write".into()).into());
         }
-        let user = self.accounts.create(body.0.try_into()?).await?;
+        let user = self
+            .accounts
+            .create(RequestInfo::of(request)?.initiator(Who::Nobody), body.0.try_into()?)
+            .await?;
         Ok(Created((&user).into()))
     }
 
     /// Get my profile
     #[oai(path = "/auth/me", method = "get", operation_id = "get_me")]
-    async fn me(&self, caller: Caller) -> Result<Json<UserView>, Failure> {
-        Ok(Json(caller.0.user.as_ref().into()))
+    async fn me(&self, caller: May<AccountRead>) -> Result<Json<UserView>, Failure> {
+        Ok(Json(caller.actor.user()?.as_ref().into()))
     }
 
     /// Change my names or e-mail address
     #[oai(path = "/auth/me", method = "patch", operation_id = "update_me")]
-    async fn update_me(&self, caller: Caller, body: Json<ProfileBody>) -> Result<Json<UserView>, Failure> {
+    async fn update_me(
+        &self,
+        caller: May<AccountWrite>,
+        body: Json<ProfileBody>,
+    ) -> Result<Json<UserView>, Failure> {
         let current_password = body.0.current_password.clone().map(Secret::new);
         let change = body.0.try_into()?;
-        let user = self.accounts.change_profile(&caller.0.user, change, current_password).await?;
+        let user = self
+            .accounts
+            .change_profile(caller.initiator(), caller.actor.user()?, change, current_password)
+            .await?;
         Ok(Json((&user).into()))
     }
 
     /// Delete my account
     #[oai(path = "/auth/me", method = "delete", operation_id = "delete_me")]
-    async fn delete_me(&self, caller: Caller, body: Json<DeleteBody>) -> Result<WithCookies<Done>, Failure> {
-        self.accounts.delete_own(&caller.0.user, Secret::new(body.0.password)).await?;
+    async fn delete_me(
+        &self,
+        caller: May<AccountWrite>,
+        body: Json<DeleteBody>,
+    ) -> Result<WithCookies<Done>, Failure> {
+        let password = Secret::new(body.0.password);
+        self.accounts.delete_own(caller.initiator(), caller.actor.user()?, password).await?;
         let cookies: Vec<HeaderValue> = self.cookies.cleared()?;
         Ok(WithCookies(Done, cookies))
     }
 
     /// Change my password and end all my other sessions
     #[oai(path = "/auth/password/change", method = "post", operation_id = "change_password")]
-    async fn change_password(&self, caller: Caller, body: Json<PasswordBody>) -> Result<Done, Failure> {
+    async fn change_password(
+        &self,
+        caller: May<AccountPassword>,
+        body: Json<PasswordBody>,
+    ) -> Result<Done, Failure> {
         let PasswordBody { current_password, new_password } = body.0;
-        let (current, new) = (Secret::new(current_password), Secret::new(new_password));
-        self.accounts.change_password(&caller.0.user, current, new, caller.0.token.session).await?;
+        let passwords = (Secret::new(current_password), Secret::new(new_password));
+        let (user, session) = (caller.actor.user()?, caller.actor.session());
+        self.accounts.change_password(caller.initiator(), user, passwords, session).await?;
         Ok(Done)
     }
 }

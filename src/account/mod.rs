@@ -1,4 +1,5 @@
 //! Users: how they are made, found, changed and removed, and what their passwords may be.
+mod history;
 pub mod http;
 pub mod model;
 pub mod password_policy;

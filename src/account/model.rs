@@ -27,6 +27,8 @@ pub struct User {
     pub password_changed_at: Timestamp,
     /// Since when it lies in the recycle bin.
     pub deleted_at: Option<Timestamp>,
+    /// Until it has another password, its sessions can do nothing else than choose one.
+    pub password_change_required: bool,
 }
 
 /// Everything but the hash.
@@ -91,6 +93,7 @@ impl NewUser {
             updated_at: now,
             password_changed_at: now,
             deleted_at: None,
+            password_change_required: false,
         }
     }
 }
@@ -124,6 +127,7 @@ impl User {
     #[must_use]
     pub fn with_password(mut self, password_hash: String, now: Timestamp) -> Self {
         self.password_hash = password_hash;
+        self.password_change_required = false;
         self.password_changed_at = now;
         self.updated_at = now;
         self

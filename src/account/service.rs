@@ -1,11 +1,13 @@
 //! What can be done with accounts.
 use super::model::{NewUser, ProfileChange, User};
 use super::{PasswordPolicy, Passwords, Verdict, table};
+use crate::api_key;
+use crate::audit::{self, Event};
 use crate::base::{Env, Error, Id, Page, PageRequest, Result, Secret};
 use crate::rbac::model::{SUPERUSER, USER, roles_of};
 use crate::rbac::service::check_roles;
-use crate::rbac::{Giver, RoleName};
-use crate::session::service::end_all;
+use crate::rbac::{Initiator, RoleName, SubjectId};
+use crate::session::change::end_all;
 use crate::session::{LiveSessions, Session};
 use crate::store::{Store, WriteTx};
 
@@ -25,12 +27,18 @@ impl Accounts {
     /// # Errors
     /// `Error::Invalid` naming `password` for one that the policy refuses, `username` or `email` for one that is
     /// taken; `Error::Busy` when too many hashes wait.
-    pub async fn create(&self, new: NewUser) -> Result<User> {
+    pub async fn create(&self, by: Initiator, new: NewUser) -> Result<User> {
         self.policy.check("password", &new.password, new.username.as_str(), new.email.as_str())?;
         self.check_free(&new)?;
         let hash = self.passwords.hash(new.password.clone()).await?;
         let now = self.env.now();
-        let user = self.store.write(move |tx| table::insert(tx, |id| new.into_user(id, hash, now))).await?;
+        let change = move |tx: &mut WriteTx| {
+            let user = table::insert(tx, |id| new.into_user(id, hash, now))?;
+            let event = Event::new(&by, "user.created", now).about_user(&user);
+            audit::table::append(tx, event.with("superuser", user.is_superuser.to_string()))?;
+            Ok(user)
+        };
+        let user = self.store.write(change).await?;
         tracing::info!(user = user.id, "account created");
         Ok(user)
     }
@@ -53,6 +61,7 @@ impl Accounts {
     /// `Error::Invalid` naming `email` when it is taken or `current_password` when it is missing or wrong.
     pub async fn change_profile(
         &self,
+        by: Initiator,
         user: &User,
         change: ProfileChange,
         current_password: Option<Secret>,
@@ -61,8 +70,16 @@ impl Accounts {
             let required = || Error::invalid("current_password", "is required to change the e-mail address");
             self.prove(user, "current_password", current_password.ok_or_else(required)?).await?;
         }
-        let now = self.env.now();
-        self.change(user.id, move |user| user.with(change, now)).await
+        let (id, live, now) = (user.id, self.live.clone(), self.env.now());
+        let change = move |tx: &mut WriteTx| {
+            let old = table::by_id(tx, id)?.ok_or(Error::NotFound("user"))?;
+            let new = old.clone().with(change, now);
+            table::update(tx, &old, &new)?;
+            live.forget_user(tx, id)?;
+            audit::table::append(tx, changed(&by, &old, &new))?;
+            Ok(new)
+        };
+        self.store.write(change).await
     }
 
     /// Changes an owner's password and ends all its other sessions.
@@ -71,14 +88,14 @@ impl Accounts {
     /// `Error::Invalid` naming `current_password` when it is wrong, or `new_password` when the policy refuses it.
     pub async fn change_password(
         &self,
+        by: Initiator,
         user: &User,
-        current: Secret,
-        new: Secret,
-        keep: Id<Session>,
+        (current, new): (Secret, Secret),
+        keep: Option<Id<Session>>,
     ) -> Result<()> {
         self.policy.check("new_password", &new, user.username.as_str(), user.email.as_str())?;
         self.prove(user, "current_password", current).await?;
-        self.write_password(user.id, new, Some(keep), Some(user.password_hash.clone())).await?;
+        self.write_password(by, user.id, new, keep, Some(user.password_hash.clone())).await?;
         tracing::info!(user = user.id, "password changed");
         Ok(())
     }
@@ -87,9 +104,9 @@ impl Accounts {
     ///
     /// # Errors
     /// `Error::Invalid` naming `password` when it is wrong.
-    pub async fn delete_own(&self, user: &User, password: Secret) -> Result<()> {
+    pub async fn delete_own(&self, by: Initiator, user: &User, password: Secret) -> Result<()> {
         self.prove(user, "password", password).await?;
-        self.remove(user.id, "password").await.map(drop)
+        self.remove(by, user.id, "password").await.map(drop)
     }
 
     /// The user of a user name, an e-mail address or an id.
@@ -124,7 +141,7 @@ impl Accounts {
     ///
     /// # Errors
     /// `Error::NotFound`.
-    pub async fn set_active(&self, id: u64, is_active: bool) -> Result<User> {
+    pub async fn set_active(&self, by: Initiator, id: u64, is_active: bool) -> Result<User> {
         let (live, now) = (self.live.clone(), self.env.now());
         let change = move |tx: &mut WriteTx| {
             let old = table::by_id(tx, id)?.ok_or(Error::NotFound("user"))?;
@@ -137,6 +154,7 @@ impl Accounts {
                 end_all(tx, &live, id, None)?;
             }
             live.forget_user(tx, id)?;
+            audit::table::append(tx, changed(&by, &old, &new))?;
             Ok(new)
         };
         let user = self.store.write(change).await?;
@@ -149,7 +167,7 @@ impl Accounts {
     /// # Errors
     /// `Error::NotFound`; `Error::Invalid` naming `roles` for one that is not there, and when the last superuser would
     /// be one no more; `Error::Forbidden` for what the giver does not hold.
-    pub async fn set_roles(&self, giver: Giver, id: u64, roles: &[String]) -> Result<User> {
+    pub async fn set_roles(&self, by: Initiator, id: u64, roles: &[String]) -> Result<User> {
         let is_superuser = roles.iter().any(|role| role == SUPERUSER);
         let others: Vec<_> =
             roles.iter().filter(|role| ![SUPERUSER, USER].contains(&role.as_str())).cloned().collect();
@@ -158,12 +176,15 @@ impl Accounts {
         let change = move |tx: &mut WriteTx| {
             let old = table::by_id(tx, id)?.ok_or(Error::NotFound("user"))?;
             let new = User { is_superuser, roles: others, updated_at: now, ..old.clone() };
-            check_roles(tx, &giver, &roles_of(&old), &roles_of(&new))?;
+            check_roles(tx, &by, &roles_of(&old), &roles_of(&new))?;
             if !is_superuser {
                 table::check_not_last_superuser(tx, &old, "roles")?;
             }
             table::update(tx, &old, &new)?;
             live.forget_user(tx, id)?;
+            let event = Event::new(&by, "user.roles_changed", now).about_user(&new);
+            let event = event.with("from", roles_of(&old).join(" ")).with("to", roles_of(&new).join(" "));
+            audit::table::append(tx, event)?;
             Ok(new)
         };
         let user = self.store.write(change).await?;
@@ -175,10 +196,10 @@ impl Accounts {
     ///
     /// # Errors
     /// `Error::NotFound`; `Error::Invalid` naming `password` when the policy refuses it.
-    pub async fn set_password(&self, id: u64, password: Secret) -> Result<()> {
+    pub async fn set_password(&self, by: Initiator, id: u64, password: Secret) -> Result<()> {
         let user = self.store.get(|tx| table::by_id(tx, id))?.ok_or(Error::NotFound("user"))?;
         self.policy.check("password", &password, user.username.as_str(), user.email.as_str())?;
-        self.write_password(id, password, None, None).await?;
+        self.write_password(by, id, password, None, None).await?;
         tracing::info!(user = id, "password set from the host");
         Ok(())
     }
@@ -187,18 +208,18 @@ impl Accounts {
     ///
     /// # Errors
     /// `Error::NotFound`.
-    pub async fn delete(&self, id: u64) -> Result<User> {
-        self.remove(id, "user").await
+    pub async fn delete(&self, by: Initiator, id: u64) -> Result<User> {
+        self.remove(by, id, "user").await
     }
 
     /// `field`: what is named when it is the last superuser's.
-    async fn remove(&self, id: u64, field: &'static str) -> Result<User> {
-        let live = self.live.clone();
+    async fn remove(&self, by: Initiator, id: u64, field: &'static str) -> Result<User> {
+        let (live, now) = (self.live.clone(), self.env.now());
         let change = move |tx: &mut WriteTx| {
             let user = table::by_id(tx, id)?.ok_or(Error::NotFound("user"))?;
             table::check_not_last_superuser(tx, &user, field)?;
-            end_all(tx, &live, id, None)?;
-            table::remove(tx, &user);
+            erase(tx, &live, &user)?;
+            audit::table::append(tx, Event::new(&by, "user.erased", now).about_user(&user))?;
             Ok(user)
         };
         let user = self.store.write(change).await?;
@@ -213,22 +234,11 @@ impl Accounts {
         }
     }
 
-    async fn change(&self, id: u64, change: impl FnOnce(User) -> User + Send + 'static) -> Result<User> {
-        let live = self.live.clone();
-        let change = move |tx: &mut WriteTx| {
-            let old = table::by_id(tx, id)?.ok_or(Error::NotFound("user"))?;
-            let new = change(old.clone());
-            table::update(tx, &old, &new)?;
-            live.forget_user(tx, id)?;
-            Ok(new)
-        };
-        self.store.write(change).await
-    }
-
     /// `proven`: the hash that the current password was checked against; another one by now means that someone
     /// else was faster.
     async fn write_password(
         &self,
+        by: Initiator,
         id: u64,
         password: Secret,
         keep: Option<Id<Session>>,
@@ -242,9 +252,45 @@ impl Accounts {
                 return Err(Error::invalid("current_password", "is wrong"));
             }
             table::update(tx, &old, &old.clone().with_password(hash, now))?;
-            end_all(tx, &live, id, keep)?;
-            live.forget_user(tx, id)
+            let ended = end_all(tx, &live, id, keep)?;
+            live.forget_user(tx, id)?;
+            let event = Event::new(&by, "user.password_changed", now).about_user(&old);
+            audit::table::append(tx, event.with("sessions_ended", ended.to_string()))
         };
         self.store.write(change).await
     }
+}
+
+/// Removes a user with all that belongs to it.
+///
+/// # Errors
+/// `Error::Unavailable` when the store does not serve.
+pub fn erase(tx: &mut WriteTx, live: &LiveSessions, user: &User) -> Result<()> {
+    end_all(tx, live, user.id, None)?;
+    live.forget_user(tx, user.id)?;
+    table::remove(tx, user);
+    api_key::change::remove_all(tx, SubjectId::User(user.id))
+}
+
+/// What is said of a changed account: which fields, and of those that are no secret the new value.
+#[must_use]
+pub fn changed(by: &Initiator, old: &User, new: &User) -> Event {
+    let action = match (old.is_active, new.is_active) {
+        (true, false) => "user.disabled",
+        (false, true) => "user.enabled",
+        _ => "user.changed",
+    };
+    let mut event = Event::new(by, action, new.updated_at).about_user(new);
+    if old.email != new.email {
+        event = event.with("email", new.email.as_str());
+    }
+    let names =
+        [("first_name", old.first_name != new.first_name), ("last_name", old.last_name != new.last_name)];
+    for (field, _) in names.iter().filter(|(_, changed)| *changed) {
+        event = event.with(field, "changed");
+    }
+    if new.password_change_required != old.password_change_required {
+        event = event.with("password_change_required", new.password_change_required.to_string());
+    }
+    event
 }

@@ -1,16 +1,16 @@
 //! Where users are kept. Every index is written here and nowhere else.
-use serde::Deserialize;
-
 use super::model::{By, Filter, User};
 use crate::base::page::cursor;
-use crate::base::text::{DisplayName, Email, LookupKey, MAX_TYPED_BYTES, Username};
+use crate::base::text::{Email, LookupKey, MAX_TYPED_BYTES};
 use crate::base::{Error, Page, PageRequest, Result, Timestamp};
 use crate::rbac::RoleName;
 use crate::rbac::model::SUPERUSER;
-use crate::store::{Check, Map, Record, Sweep, Tx, WriteTx, decode_body, expire_at, next_id, points_at};
+use crate::store::{Check, Map, Tx, WriteTx, expire_at, next_id, points_at};
 
 /// id -> user
-const USERS: Map<User> = Map::new("user");
+const USERS: Map<User> = Map::new(NAME);
+/// The table of users, in the expiry index.
+pub const NAME: &str = "user";
 /// lookup key of the user name -> id
 const BY_USERNAME: Map<u64> = Map::new("user.by_username");
 /// lookup key of the e-mail address -> id
@@ -19,53 +19,6 @@ const BY_EMAIL: Map<u64> = Map::new("user.by_email");
 pub const BIN_SECS: i64 = 30 * 24 * 3600;
 /// role 0 id -> nothing
 const BY_ROLE: Map<()> = Map::new("user.by_role");
-
-impl Record for User {
-    const VERSION: u8 = 2;
-
-    fn upgrade(version: u8, body: &[u8]) -> Result<Self> {
-        match version {
-            1 => decode_body::<UserV1>(body).map(Into::into),
-            other => Err(Error::internal(format!("no upgrade from record version {other}"))),
-        }
-    }
-}
-
-/// Before there were roles and a recycle bin.
-#[derive(Deserialize)]
-struct UserV1 {
-    id: u64,
-    username: Username,
-    email: Email,
-    first_name: Option<DisplayName>,
-    last_name: Option<DisplayName>,
-    is_active: bool,
-    is_superuser: bool,
-    password_hash: String,
-    created_at: Timestamp,
-    updated_at: Timestamp,
-    password_changed_at: Timestamp,
-}
-
-impl From<UserV1> for User {
-    fn from(old: UserV1) -> Self {
-        Self {
-            id: old.id,
-            username: old.username,
-            email: old.email,
-            first_name: old.first_name,
-            last_name: old.last_name,
-            is_active: old.is_active,
-            is_superuser: old.is_superuser,
-            roles: Vec::new(),
-            password_hash: old.password_hash,
-            created_at: old.created_at,
-            updated_at: old.updated_at,
-            password_changed_at: old.password_changed_at,
-            deleted_at: None,
-        }
-    }
-}
 
 /// Brings what was written before there was an index of roles into it.
 ///
@@ -191,21 +144,14 @@ pub fn throw_away_at(tx: &mut WriteTx, id: u64, when: Timestamp) -> Result<()> {
     expire_at(tx, USERS.name(), &id.to_be_bytes(), when)
 }
 
-/// How users end: for good, once they have lain in the recycle bin for their time.
-pub const SWEEPS: [Sweep; 1] = [Sweep {
-    table: USERS.name(),
-    end: |tx, key, now| {
-        let Some(user) = USERS.get(tx, key)? else { return Ok(None) };
-        match user.deleted_at.map(|at| at.plus_secs(BIN_SECS)) {
-            Some(end) if end <= now => {
-                remove(tx, &user);
-                Ok(None)
-            }
-            // Restored meanwhile, or restored and deleted again: that has a row of its own.
-            _ => Ok(None),
-        }
-    },
-}];
+/// The user in a row of the expiry index, and when its time in the recycle bin is over; `None` for one that is not in it.
+///
+/// # Errors
+/// As [`by_id`].
+pub fn thrown_away(tx: &impl Tx, key: &[u8]) -> Result<Option<(User, Timestamp)>> {
+    let user = USERS.get(tx, key)?;
+    Ok(user.and_then(|user| user.deleted_at.map(|at| at.plus_secs(BIN_SECS)).map(|end| (user, end))))
+}
 
 /// Claims an id and both names and writes the user that `make` makes of the id.
 ///

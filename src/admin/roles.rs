@@ -3,7 +3,7 @@ use super::command::{Answer, PermissionLine, RoleFields, RolesCommand};
 use super::service::Admin;
 use crate::base::{Error, Result};
 use crate::rbac::model::{RoleChange, RoleName, parse_description};
-use crate::rbac::{Giver, Pattern, Permission};
+use crate::rbac::{Initiator, Pattern, Permission};
 
 impl Admin {
     pub(super) async fn run_roles(&self, command: RolesCommand) -> Result<Answer> {
@@ -22,7 +22,7 @@ impl Admin {
 
     async fn set_roles(&self, user: &str, roles: &[String]) -> Result<Answer> {
         let id = self.accounts.find(user)?.id;
-        Ok(Answer::User(self.accounts.set_roles(Giver::Host, id, roles).await?.into()))
+        Ok(Answer::User(self.accounts.set_roles(Initiator::host(), id, roles).await?.into()))
     }
 
     fn list_roles(&self) -> Result<Answer> {
@@ -36,15 +36,15 @@ impl Admin {
 
     async fn create_role(&self, name: &str, fields: RoleFields) -> Result<Answer> {
         let name = RoleName::parse("name", name)?;
-        Ok(Answer::Role((&self.roles.create(Giver::Host, name, fields.try_into()?).await?).into()))
+        Ok(Answer::Role((&self.roles.create(Initiator::host(), name, fields.try_into()?).await?).into()))
     }
 
     async fn change_role(&self, name: String, fields: RoleFields) -> Result<Answer> {
-        Ok(Answer::Role((&self.roles.change(Giver::Host, name, fields.try_into()?).await?).into()))
+        Ok(Answer::Role((&self.roles.change(Initiator::host(), name, fields.try_into()?).await?).into()))
     }
 
     async fn delete_role(&self, name: String) -> Result<Answer> {
-        self.roles.delete(Giver::Host, name).await?;
+        self.roles.delete(Initiator::host(), name).await?;
         Ok(Answer::Done)
     }
 
@@ -59,14 +59,16 @@ impl Admin {
     }
 
     async fn define_permission(&self, name: &str, description: &str) -> Result<Answer> {
-        let made =
-            self.roles.define(Permission::parse("name", name)?, parse_description(description)?).await?;
+        let made = self
+            .roles
+            .define(Initiator::host(), Permission::parse("name", name)?, parse_description(description)?)
+            .await?;
         let (name, description) = (made.name.to_string(), made.description);
         Ok(Answer::Permissions(vec![PermissionLine { name, description, built_in: false }]))
     }
 
     async fn delete_permission(&self, name: &str) -> Result<Answer> {
-        self.roles.undefine(Permission::parse("name", name)?).await?;
+        self.roles.undefine(Initiator::host(), Permission::parse("name", name)?).await?;
         Ok(Answer::Done)
     }
 }

@@ -1,10 +1,13 @@
 //! Runs what the command line asks.
 use super::command::{Answer, Command, KeyLine};
 use crate::account::{Accounts, NewUser};
+use crate::api_key::ApiKeys;
+use crate::audit::Audit;
 use crate::base::{Error, PageRequest, Result, Secret};
 use crate::health::Health;
 use crate::keys::Keys;
-use crate::rbac::Roles;
+use crate::rbac::{Initiator, Roles};
+use crate::service_account::ServiceAccounts;
 use crate::session::Sessions;
 use crate::store::{Check, Store};
 
@@ -14,6 +17,9 @@ pub struct Admin {
     pub accounts: Accounts,
     pub sessions: Sessions,
     pub roles: Roles,
+    pub api_keys: ApiKeys,
+    pub service_accounts: ServiceAccounts,
+    pub audit: Audit,
     pub keys: Keys,
     pub health: Health,
     pub store: Store,
@@ -32,29 +38,29 @@ impl Admin {
                 let names = (first_name.as_deref(), last_name.as_deref());
                 let new = NewUser::parse((&username, &email), names, Secret::new(password))?;
                 let new = NewUser { is_superuser: superuser, ..new };
-                Ok(Answer::User(self.accounts.create(new).await?.into()))
+                Ok(Answer::User(self.accounts.create(Initiator::host(), new).await?.into()))
             }
             Command::UserList { cursor, limit } => self.list_users(cursor.as_deref(), limit).await,
             Command::UserShow { user } => Ok(Answer::User(self.accounts.find(&user)?.into())),
             Command::UserSetActive { user, active } => {
                 let id = self.accounts.find(&user)?.id;
-                Ok(Answer::User(self.accounts.set_active(id, active).await?.into()))
+                Ok(Answer::User(self.accounts.set_active(Initiator::host(), id, active).await?.into()))
             }
             Command::UserSetPassword { user, password } => {
                 let id = self.accounts.find(&user)?.id;
-                self.accounts.set_password(id, Secret::new(password)).await?;
+                self.accounts.set_password(Initiator::host(), id, Secret::new(password)).await?;
                 Ok(Answer::Done)
             }
             Command::UserDelete { user } => {
                 let id = self.accounts.find(&user)?.id;
-                Ok(Answer::User(self.accounts.delete(id).await?.into()))
+                Ok(Answer::User(self.accounts.delete(Initiator::host(), id).await?.into()))
             }
             Command::Roles { what } => self.run_roles(what).await,
             Command::SessionList { user } => self.list_sessions(&user).await,
             Command::SessionRevoke { user, session } => self.revoke(&user, session.as_deref()).await,
             Command::KeysList => Ok(self.list_keys()),
             Command::KeysRotate => {
-                self.keys.rotate().await?;
+                self.keys.rotate(Initiator::host()).await?;
                 Ok(self.list_keys())
             }
             Command::Check => self.check().await,
@@ -78,10 +84,10 @@ impl Admin {
         let id = self.accounts.find(user)?.id;
         match session {
             Some(session) => {
-                self.sessions.revoke(id, session.parse()?).await?;
+                self.sessions.revoke(Initiator::host(), id, session.parse()?).await?;
                 Ok(Answer::Ended(1))
             }
-            None => Ok(Answer::Ended(self.sessions.revoke_all(id, None).await?)),
+            None => Ok(Answer::Ended(self.sessions.revoke_all(Initiator::host(), id, None).await?)),
         }
     }
 

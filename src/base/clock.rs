@@ -54,6 +54,19 @@ impl Timestamp {
         self.date().replace_nanosecond(0).ok().and_then(|date| date.format(&Rfc3339).ok()).unwrap_or_default()
     }
 
+    /// RFC 3339 with `Z` and six digits below the second.
+    #[must_use]
+    pub fn rfc3339_micros(self) -> String {
+        self.contract_form() + "Z"
+    }
+
+    /// Reads a time in the form of RFC 3339, with any offset.
+    #[must_use]
+    pub fn parse_rfc3339(text: &str) -> Option<Self> {
+        let date = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+        i64::try_from(date.unix_timestamp_nanos().div_euclid(1000)).ok().map(Self)
+    }
+
     /// `2025-06-15T11:09:03.405528`: the form of the error envelope and of the 503 of `/health`.
     #[must_use]
     pub fn contract_form(self) -> String {

@@ -25,14 +25,18 @@ pub enum Error {
     TokenRevoked,
     /// The credential is good and does not allow this; the permission that would.
     Forbidden(Cow<'static, str>),
+    /// The API key may not be used from where the request comes.
+    WrongNetwork,
+    /// The password has to be changed before anything else.
+    PasswordChangeRequired,
     /// An unsafe request that only a cookie vouches for.
     CsrfFailed(&'static str),
     /// The account was switched off.
     AccountDisabled,
     /// There is no such thing, or not for this caller.
     NotFound(&'static str),
-    /// One client asks too often.
-    RateLimited { retry_after_secs: u64 },
+    /// One client asks more often than its quota an hour.
+    RateLimited { retry_after_secs: u64, quota: u32 },
     /// The server has more work than it may queue; a retry will work.
     Busy { retry_after_secs: u64 },
     /// The store cannot serve now. The text is for the log.
@@ -75,7 +79,8 @@ impl Error {
             Self::InvalidToken => "INVALID_TOKEN",
             Self::TokenExpired => "TOKEN_EXPIRED",
             Self::TokenRevoked => "TOKEN_REVOKED",
-            Self::Forbidden(_) => "FORBIDDEN",
+            Self::Forbidden(_) | Self::WrongNetwork => "FORBIDDEN",
+            Self::PasswordChangeRequired => "PASSWORD_CHANGE_REQUIRED",
             Self::CsrfFailed(_) => "CSRF_FAILED",
             Self::AccountDisabled => "ACCOUNT_DISABLED",
             Self::NotFound(_) => "NOT_FOUND",
@@ -98,6 +103,8 @@ impl fmt::Display for Error {
             Self::TokenExpired => f.write_str("The token has expired"),
             Self::TokenRevoked => f.write_str("The token has been revoked"),
             Self::Forbidden(_) => f.write_str("Insufficient permissions"),
+            Self::WrongNetwork => f.write_str("The API key may not be used from this address"),
+            Self::PasswordChangeRequired => f.write_str("The password has to be changed first"),
             Self::CsrfFailed(why) => f.write_str(why),
             Self::AccountDisabled => f.write_str("The account is disabled"),
             Self::NotFound(what) => write!(f, "There is no such {what}"),

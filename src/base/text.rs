@@ -17,6 +17,7 @@ pub const MAX_TYPED_BYTES: usize = 2048;
 const USERNAME_MAX: usize = 64;
 const EMAIL_MAX: usize = 254;
 const DISPLAY_NAME_MAX: usize = 100;
+const SLUG_MAX: usize = 64;
 
 /// A user name, NFKC-normalised, in the case its owner chose.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +30,10 @@ pub struct Email(String);
 /// A first or last name: trimmed, without control characters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DisplayName(String);
+
+/// The name of a role or a service account: 1 to 64 of `a`-`z`, `0`-`9`, `.`, `_` and `-`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Slug(String);
 
 /// Where a name stands in its index, and what tells two names that look the same apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,6 +122,24 @@ impl Email {
     }
 }
 
+impl Slug {
+    /// # Errors
+    /// `Error::Invalid` naming `field`.
+    pub fn parse(field: &'static str, text: &str) -> Result<Self> {
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'-');
+        if (1..=SLUG_MAX).contains(&text.len()) && text.bytes().all(plain) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(Error::invalid(field, "must have 1 to 64 of a-z, 0-9, '.', '_' and '-'"))
+        }
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 impl DisplayName {
     /// An empty text is no name.
     ///
@@ -155,6 +178,11 @@ impl fmt::Display for Username {
     }
 }
 
+impl fmt::Display for Slug {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
 impl fmt::Display for Email {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

@@ -6,11 +6,10 @@ use poem_openapi::types::Example;
 use poem_openapi::{Object, OpenApi};
 use serde::Serialize;
 
-use crate::account::User;
 use crate::base::{Error, Result};
 use crate::http::{Caller, Failure, Json, RequestInfo, permit, spec};
 use crate::rbac::permission::AuthCheck;
-use crate::rbac::{Named, Permission, Roles, model::roles_of};
+use crate::rbac::{self, Actor, Named, Permission, Roles, Via};
 
 const MAX_QUESTIONS: usize = 100;
 
@@ -23,10 +22,13 @@ pub const ERRORS: &[spec::OperationErrors] = &[("check_permissions", &["FORBIDDE
 #[derive(Object)]
 #[oai(example)]
 struct CheckBody {
-    /// The id of a user, as in `sub` of its tokens; the caller by default. Needs `auth:check`.
+    /// The id of a user or a service account, as in `sub` of a token; the caller by default. Needs `auth:check`.
     subject: Option<String>,
     /// An access token that somebody has shown; instead of `subject`. Needs `auth:check`.
     token: Option<String>,
+    /// An API key that somebody has shown; instead of `subject`. Needs `auth:check`. From which network it came is not
+    /// looked at: POST /auth/api-keys/verify does.
+    key: Option<String>,
     /// 1 to 100 names.
     permissions: Vec<String>,
 }
@@ -41,9 +43,22 @@ struct CheckView {
     subject: Option<String>,
 }
 
+/// Somebody who may hold rights.
+#[derive(Object, Serialize)]
+struct Subject {
+    /// `user` or `service_account`.
+    #[oai(rename = "type")]
+    #[serde(rename = "type")]
+    kind: String,
+    id: String,
+    name: String,
+}
+
 #[derive(Object, Serialize)]
 #[oai(example)]
 struct OwnPermissions {
+    /// Whose they are.
+    subject: Subject,
     roles: Vec<String>,
     /// What the roles come to; `*` stands for any one segment, and alone for everything.
     permissions: Vec<String>,
@@ -62,14 +77,13 @@ impl CheckApi {
         request: &Request,
         body: Json<CheckBody>,
     ) -> Result<Json<CheckView>, Failure> {
-        let CheckBody { subject, token, permissions } = body.0;
+        let CheckBody { subject, token, key, permissions } = body.0;
         check_questions(&permissions)?;
-        let about = match (subject, token) {
-            (None, None) => Some(caller.0.user.as_ref().clone()),
-            (Some(_), Some(_)) => return Err(Error::invalid("token", "cannot stand beside `subject`").into()),
-            (subject, token) => {
+        let about = match (subject, token, key) {
+            (None, None, None) => Some(Somebody::Acting(caller.actor)),
+            (subject, token, key) => {
                 permit::permitted(request, AuthCheck::NAME)?;
-                self.somebody(request, subject.as_deref(), token.as_deref())?
+                self.somebody(request, subject, token, key)?
             }
         };
         Ok(Json(self.answer(about.as_ref(), permissions)?))
@@ -78,9 +92,28 @@ impl CheckApi {
     /// What I may do
     #[oai(path = "/auth/me/permissions", method = "get", operation_id = "list_my_permissions")]
     async fn mine(&self, caller: Caller) -> Result<Json<OwnPermissions>, Failure> {
-        let user = &caller.0.user;
-        let permissions = self.0.grants_of(user)?.list();
-        Ok(Json(OwnPermissions { roles: roles_of(user), permissions }))
+        let permissions = self.0.grants_of(&caller.actor)?.list();
+        let roles = match &caller.actor.via {
+            Via::Session(_) => caller.actor.subject.roles().map(str::to_owned).collect(),
+            Via::Key(key) => key.rights.roles.iter().map(ToString::to_string).collect(),
+        };
+        Ok(Json(OwnPermissions { subject: Subject::of(&caller.actor.subject), roles, permissions }))
+    }
+}
+
+/// Whom a question is about.
+enum Somebody {
+    /// With what it has shown, which may allow less.
+    Acting(Actor),
+    Named(rbac::Subject),
+}
+
+impl Somebody {
+    fn id(&self) -> String {
+        match self {
+            Self::Acting(actor) => actor.subject.id().to_string(),
+            Self::Named(subject) => subject.id().to_string(),
+        }
     }
 }
 
@@ -88,28 +121,47 @@ impl CheckApi {
     fn somebody(
         &self,
         request: &Request,
-        subject: Option<&str>,
-        token: Option<&str>,
-    ) -> Result<Option<User>> {
-        if let Some(token) = token {
-            return match RequestInfo::of(request)?.authenticator.access_token(token) {
-                Ok(actor) => Ok(Some(actor.user.as_ref().clone())),
-                Err(Error::Unavailable(cause)) => Err(Error::Unavailable(cause)),
-                Err(_) => Ok(None),
-            };
+        subject: Option<String>,
+        token: Option<String>,
+        key: Option<String>,
+    ) -> Result<Option<Somebody>> {
+        let info = RequestInfo::of(request)?;
+        let shown = match (subject, token, key) {
+            (Some(subject), None, None) => {
+                return Ok(self.0.subject(subject.parse()?)?.map(Somebody::Named));
+            }
+            (None, Some(token), None) => info.authenticator.access_token(&token),
+            (None, None, Some(key)) => info.authenticator.shown_key(&key),
+            (Some(_), Some(_), _) => return Err(Error::invalid("token", "cannot stand beside `subject`")),
+            _ => return Err(Error::invalid("key", "cannot stand beside `subject` or `token`")),
+        };
+        match shown {
+            Ok(actor) => Ok(Some(Somebody::Acting(actor))),
+            Err(Error::Unavailable(cause)) => Err(Error::Unavailable(cause)),
+            Err(_) => Ok(None),
         }
-        let id = subject.unwrap_or_default().parse();
-        self.0.subject(id.map_err(|_| Error::invalid("subject", "must be the id of a user"))?)
     }
 
-    fn answer(&self, about: Option<&User>, permissions: Vec<String>) -> Result<CheckView> {
+    fn answer(&self, about: Option<&Somebody>, permissions: Vec<String>) -> Result<CheckView> {
         let mut results = BTreeMap::new();
         for permission in permissions {
-            let allowed = about.map_or(Ok(false), |user| self.0.allows(user, &permission))?;
+            let allowed = match about {
+                None => false,
+                Some(Somebody::Acting(actor)) if actor.must_change_password() => false,
+                Some(Somebody::Acting(actor)) => self.0.allows(actor, &permission)?,
+                Some(Somebody::Named(subject)) => self.0.allows_subject(subject, &permission)?,
+            };
             results.insert(permission, allowed);
         }
         let allowed = results.values().all(|allowed| *allowed);
-        Ok(CheckView { allowed, results, subject: about.map(|user| user.id.to_string()) })
+        Ok(CheckView { allowed, results, subject: about.map(Somebody::id) })
+    }
+}
+
+impl Subject {
+    fn of(subject: &rbac::Subject) -> Self {
+        let id = subject.id();
+        Self { kind: id.kind().to_owned(), id: id.to_string(), name: subject.name().to_owned() }
     }
 }
 
@@ -122,7 +174,12 @@ fn check_questions(permissions: &[String]) -> Result<()> {
 
 impl Example for CheckBody {
     fn example() -> Self {
-        Self { subject: Some("2".into()), token: None, permissions: vec!["billing:invoices:read".into()] }
+        Self {
+            subject: Some("2".into()),
+            token: None,
+            key: None,
+            permissions: vec!["billing:invoices:read".into()],
+        }
     }
 }
 
@@ -136,6 +193,7 @@ impl Example for CheckView {
 impl Example for OwnPermissions {
     fn example() -> Self {
         Self {
+            subject: Subject { kind: "user".into(), id: "2".into(), name: "testuser".into() },
             roles: vec!["bookkeeper".into(), "user".into()],
             permissions: vec!["billing:invoices:*".into()],
         }

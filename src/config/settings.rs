@@ -67,6 +67,7 @@ section! {
         sessions: Sessions,
         keys: Keys,
         store: Store,
+        audit: Audit,
         log: Log,
     }
 }
@@ -165,6 +166,18 @@ section! {
 }
 
 section! {
+    /// The audit trail.
+    Audit in "audit." {
+        /// Days that events are kept. 0: for ever.
+        retention_days: i64 = "365", "a whole number; 0 for ever";
+        /// MiB of events that are kept; more, and the oldest go. 0: any number.
+        max_mib: u64 = "256", "a whole number; 0 for any number";
+        /// Different failed logins and refused requests an hour that are written one by one; of more the number alone.
+        failures_per_hour: u64 = "1000", "a whole number";
+    }
+}
+
+section! {
     /// What the server writes to standard error.
     Log in "log." {
         /// How much.
@@ -184,5 +197,6 @@ pub const SETTINGS: &[&[Setting]] = &[
     Sessions::SETTINGS,
     Keys::SETTINGS,
     Store::SETTINGS,
+    Audit::SETTINGS,
     Log::SETTINGS,
 ];

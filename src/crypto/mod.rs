@@ -1,6 +1,8 @@
 //! What is computed: hashes, signatures, tokens. No store, no async, no time of its own.
 pub mod foreign;
+pub mod hash;
 pub mod jwt;
+pub mod key_token;
 pub mod password;
 pub mod pool;
 pub mod refresh_token;
@@ -8,6 +10,7 @@ pub mod seal;
 pub mod signing;
 
 pub use foreign::ForeignHash;
+pub use hash::sha256;
 pub use jwt::{AccessClaims, Issuer};
 pub use password::{Cost, Hasher};
 pub use pool::HashingPool;

@@ -1,10 +1,11 @@
 //! Refresh tokens: opaque to their holder, and to us a session, a generation, a secret and a proof that we made
 //! them. The proof tells an old token of ours (which someone may have stolen) from one that was never any.
-use aws_lc_rs::{digest, hmac};
+use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
+use super::hash::sha256;
 use super::seal::{KEY_BYTES, Sealer};
 use crate::base::{Entropy, Error, Result, Secret, entropy};
 
@@ -68,9 +69,7 @@ impl RefreshToken {
     /// What is stored of it: enough to know it again, and nothing to make it from.
     #[must_use]
     pub fn hash(&self) -> [u8; 32] {
-        let mut hash = [0; 32];
-        hash.copy_from_slice(digest::digest(&digest::SHA256, &self.0[..]).as_ref());
-        hash
+        sha256(&[&self.0[..]])
     }
 
     /// Seals the answer that this token was exchanged for: whoever presents the token again can have it, and

@@ -1,11 +1,14 @@
 //! Answers that are not a plain 200.
 use poem::http::header::SET_COOKIE;
 use poem::http::{HeaderValue, StatusCode};
-use poem::{IntoResponse, Response};
+use poem::{Body, IntoResponse, Response};
 use poem_openapi::ApiResponse;
-use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, Registry};
+use poem_openapi::registry::{
+    MetaMediaType, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, Registry,
+};
 use poem_openapi::types::Type;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::json::{self, Json};
 
@@ -40,6 +43,31 @@ impl IntoResponse for Done {
 impl ApiResponse for Done {
     fn meta() -> MetaResponses {
         MetaResponses { responses: vec![described(204, "Done", Vec::new())] }
+    }
+
+    fn register(_: &mut Registry) {}
+}
+
+/// Lines of JSON, sent as they are made.
+pub struct JsonLines(pub Body);
+
+const JSON_LINES: &str = "application/x-ndjson";
+
+impl IntoResponse for JsonLines {
+    fn into_response(self) -> Response {
+        Response::builder().content_type(JSON_LINES).body(self.0)
+    }
+}
+
+impl ApiResponse for JsonLines {
+    fn meta() -> MetaResponses {
+        let schema = MetaSchema {
+            example: Some(Value::String("{\"seq\":1,…}\n{\"seq\":2,…}\n".to_owned())),
+            ..MetaSchema::new("string")
+        };
+        let lines =
+            MetaMediaType { content_type: JSON_LINES, schema: MetaSchemaRef::Inline(Box::new(schema)) };
+        MetaResponses { responses: vec![described(200, "Done", vec![lines])] }
     }
 
     fn register(_: &mut Registry) {}

@@ -1,5 +1,8 @@
 //! Who is calling: the only place that reads credentials.
-use poem::http::header::{AUTHORIZATION, HeaderMap};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use poem::http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use poem::{Request, RequestBody};
 use poem_openapi::registry::{MetaSecurityScheme, Registry};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
@@ -7,13 +10,28 @@ use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use super::cookies::Cookies;
 use super::csrf;
 use super::envelope::Failure;
-use super::gate::RequestInfo;
+use super::info::RequestInfo;
 use crate::base::{Error, Id, Result};
-use crate::rbac::Actor;
+use crate::rbac::{Actor, Initiator};
 use crate::session::Session;
+
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// Turns a credential into the one it stands for. The application implements it; this folder knows no feature.
 pub trait Authenticator: Send + Sync {
+    /// Who holds an API key, used from an address.
+    ///
+    /// # Errors
+    /// `Error::InvalidToken`, `Error::TokenExpired`, `Error::TokenRevoked` or `Error::WrongNetwork`;
+    /// `Error::Unavailable` when the store does not serve.
+    fn api_key(&self, key: &str, address: IpAddr) -> Result<Actor>;
+
+    /// Who holds an API key that somebody has shown, wherever it is used.
+    ///
+    /// # Errors
+    /// As [`Authenticator::api_key`].
+    fn shown_key(&self, key: &str) -> Result<Actor>;
+
     /// Who holds an access token.
     ///
     /// # Errors
@@ -21,14 +39,18 @@ pub trait Authenticator: Send + Sync {
     /// store does not serve.
     fn access_token(&self, token: &str) -> Result<Actor>;
 
-    /// Whether somebody's roles allow a permission.
+    /// Whether somebody may do what needs a permission.
     ///
     /// # Errors
-    /// `Error::Unavailable` when the store does not serve.
+    /// `Error::PasswordChangeRequired` for whoever has to change its password first; `Error::Unavailable` when the
+    /// store does not serve.
     fn allows(&self, actor: &Actor, permission: &str) -> Result<bool>;
 
     /// The token that proves that a page can read the cookies of a session.
     fn csrf_token(&self, session: Id<Session>) -> String;
+
+    /// Hears of a request that was refused, for whoever keeps account of it.
+    fn refused(&self, by: Initiator, method: &str, path: &str, error: &Error);
 }
 
 /// How a credential came.
@@ -38,6 +60,8 @@ pub enum Credential {
     Bearer,
     /// A cookie, which browsers send with every request.
     Cookie,
+    /// `X-API-Key`.
+    Key,
 }
 
 /// Somebody, and how they proved it.
@@ -49,7 +73,18 @@ pub struct Presented {
 
 /// The caller of an operation that needs one. Take it as the first argument: arguments are read in order, and
 /// a caller without credentials must not learn what is wrong with its body.
-pub struct Caller(pub Actor);
+pub struct Caller {
+    pub actor: Actor,
+    info: Arc<RequestInfo>,
+}
+
+impl Caller {
+    /// Who begins what this request begins.
+    #[must_use]
+    pub fn initiator(&self) -> Initiator {
+        self.info.initiator(self.actor.who())
+    }
+}
 
 /// Whoever presented an access token; `None` when nobody did.
 ///
@@ -59,14 +94,25 @@ pub fn identify(
     authenticator: &dyn Authenticator,
     cookies: &Cookies,
     headers: &HeaderMap,
+    address: IpAddr,
 ) -> Result<Option<Presented>> {
+    let key = single(headers, &API_KEY, "The header X-API-Key came twice")?;
     let (bearer, cookie) = (bearer(headers)?, cookies.access(headers)?);
+    if let Some(key) = key {
+        if bearer.is_some() || cookie.is_some_and(|cookie| authenticator.access_token(cookie).is_ok()) {
+            return Err(Error::Malformed(
+                "The request has an API key and a token: which shall count?".into(),
+            ));
+        }
+        let actor = authenticator.api_key(key.to_str().map_err(|_| Error::InvalidToken)?, address)?;
+        return Ok(Some(Presented { actor, credential: Credential::Key }));
+    }
     let Some(token) = bearer.or(cookie) else { return Ok(None) };
     let actor = authenticator.access_token(token)?;
     let credential = if bearer.is_some() { Credential::Bearer } else { Credential::Cookie };
     if let (Some(_), Some(other)) = (bearer, cookie)
         && other != token
-        && authenticator.access_token(other).is_ok_and(|other| other.token.session != actor.token.session)
+        && authenticator.access_token(other).is_ok_and(|other| other.session() != actor.session())
     {
         return Err(Error::Malformed("The bearer token and the cookie belong to different sessions".into()));
     }
@@ -75,11 +121,8 @@ pub fn identify(
 
 /// The token of `Authorization: Bearer …`; other schemes are not ours to read.
 fn bearer(headers: &HeaderMap) -> Result<Option<&str>> {
-    let mut all = headers.get_all(AUTHORIZATION).iter();
-    let Some(first) = all.next() else { return Ok(None) };
-    if all.next().is_some() {
-        return Err(Error::Malformed("The header Authorization came twice".into()));
-    }
+    let first = single(headers, &AUTHORIZATION, "The header Authorization came twice")?;
+    let Some(first) = first else { return Ok(None) };
     let text = first.to_str().map_err(|_| Error::InvalidToken)?;
     let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
     if !scheme.eq_ignore_ascii_case("bearer") {
@@ -87,6 +130,16 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>> {
     }
     let token = token.trim();
     if token.is_empty() { Err(Error::InvalidToken) } else { Ok(Some(token)) }
+}
+
+fn single<'h>(
+    headers: &'h HeaderMap,
+    name: &HeaderName,
+    twice: &'static str,
+) -> Result<Option<&'h HeaderValue>> {
+    let mut all = headers.get_all(name).iter();
+    let first = all.next();
+    if all.next().is_some() { Err(Error::Malformed(twice.into())) } else { Ok(first) }
 }
 
 impl<'a> ApiExtractor<'a> for Caller {
@@ -116,10 +169,16 @@ impl<'a> ApiExtractor<'a> for Caller {
         let cookie =
             MetaSecurityScheme { name: Some("access_token_cookie"), key_in: Some("cookie"), ..cookie };
         registry.create_security_scheme("cookie", cookie);
+        let key = scheme(
+            "apiKey",
+            "An API key from POST /auth/api-keys: it may do what the key may do, and no more.",
+        );
+        let key = MetaSecurityScheme { name: Some("X-API-Key"), key_in: Some("header"), ..key };
+        registry.create_security_scheme("api_key", key);
     }
 
     fn security_schemes() -> Vec<&'static str> {
-        vec!["bearer", "cookie"]
+        vec!["bearer", "cookie", "api_key"]
     }
 
     async fn from_request(
@@ -127,7 +186,7 @@ impl<'a> ApiExtractor<'a> for Caller {
         _: &mut RequestBody,
         _: ExtractParamOptions<Self::ParamType>,
     ) -> poem::Result<Self> {
-        Ok(resolve(request).map(Self).map_err(Failure)?)
+        Ok(resolve(request).map_err(Failure)?)
     }
 }
 
@@ -135,11 +194,12 @@ impl<'a> ApiExtractor<'a> for Caller {
 ///
 /// # Errors
 /// `Error::Unauthenticated` without a credential; what is wrong with one that came.
-pub fn resolve(request: &Request) -> Result<Actor> {
+pub fn resolve(request: &Request) -> Result<Caller> {
     let info = RequestInfo::of(request)?;
     let presented = info.presented.clone()?.ok_or(Error::Unauthenticated)?;
-    if presented.credential == Credential::Cookie && !request.method().is_safe() {
-        csrf::check_token(request.headers(), &info.authenticator.csrf_token(presented.actor.token.session))?;
+    let session = presented.actor.session().filter(|_| presented.credential == Credential::Cookie);
+    if let Some(session) = session.filter(|_| !request.method().is_safe()) {
+        csrf::check_token(request.headers(), &info.authenticator.csrf_token(session))?;
     }
-    Ok(presented.actor)
+    Ok(Caller { actor: presented.actor, info: Arc::clone(info) })
 }

@@ -1,5 +1,6 @@
 //! What every request passes on its way in, and every answer on its way out, in this order: request id, CORS,
 //! who it is, rate limit, origin, time and size limits, the handler; then the envelope and the headers.
+use std::cell::OnceCell;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -22,10 +23,11 @@ use super::body::Bodies;
 use super::caller::{self, Authenticator, Credential, Presented};
 use super::cookies::Cookies;
 use super::envelope::{self, Failure, TimedOut};
+use super::info::RequestInfo;
 use super::limit::{Allowance, Client, RateLimiter};
 use super::routes::Routes;
 use super::spec::AllowTable;
-use super::{cors, csrf};
+use super::{cors, csrf, limit};
 use crate::base::{Clock, Entropy, Env, Error, Result, entropy};
 use crate::config::{Config, IpNets, Origins, PublicUrl};
 
@@ -36,36 +38,8 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// About as many as `dress` adds.
 const COMMON_HEADERS: usize = 8;
 const MAX_REQUEST_ID: usize = 128;
-const MAX_USER_AGENT: usize = 256;
 /// Paths that supervisors, browsers and other services ask again and again.
 const UNLIMITED: &[&str] = &["/health", "/docs", "/.well-known", "/oauth2/jwks"];
-
-/// What is known of a request before its handler runs.
-pub struct RequestInfo {
-    /// The client's address, see `http::address`.
-    pub address: IpAddr,
-    /// Who it is, or why that cannot be said; only operations that need a caller ask.
-    pub presented: Result<Option<Presented>>,
-    /// Says whom other credentials stand for, and what they allow.
-    pub authenticator: Arc<dyn Authenticator>,
-}
-
-impl RequestInfo {
-    /// What the gate found out about a request.
-    ///
-    /// # Errors
-    /// `Error::Internal` for a request that did not come through the gate.
-    pub fn of(request: &Request) -> Result<&Arc<Self>> {
-        request.extensions().get().ok_or_else(|| Error::internal("a request that came past the gate"))
-    }
-
-    /// What the client calls itself, cut to a bounded length.
-    #[must_use]
-    pub fn user_agent(headers: &HeaderMap) -> String {
-        let text = headers.get(USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()));
-        text.unwrap_or_default().chars().filter(|c| !c.is_control()).take(MAX_USER_AGENT).collect()
-    }
-}
 
 /// Everything around the routes.
 pub struct Gate {
@@ -144,12 +118,20 @@ struct About {
     method: Method,
     uri: Uri,
     origin: Option<HeaderValue>,
+    /// Who it is and from where, as soon as that is known.
+    info: OnceCell<Arc<RequestInfo>>,
 }
 
 impl About {
     fn of(request: &Request, id: String, origins: &Origins) -> Self {
         let origin = cors::allowed_origin(request.headers(), origins);
-        Self { id, method: request.method().clone(), uri: request.uri().clone(), origin }
+        Self {
+            id,
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            origin,
+            info: OnceCell::new(),
+        }
     }
 }
 
@@ -175,7 +157,7 @@ impl Gate {
     }
 
     fn way_of(&self, mut request: Request, about: &About) -> Way<'_> {
-        let allowance = match self.admit(&mut request) {
+        let allowance = match self.admit(&mut request, about) {
             Ok(allowance) => allowance,
             Err(error) => return Way::Refused(error),
         };
@@ -206,6 +188,11 @@ impl Gate {
 
     /// The answer for an error, of whatever kind.
     fn explain(&self, error: &poem::Error, about: &About) -> Response {
+        if let (Some(info), Some(Failure(ours))) = (about.info.get(), error.downcast_ref())
+            && is_suspicious(ours)
+        {
+            self.authenticator.refused(info.presenter(), about.method.as_str(), about.uri.path(), ours);
+        }
         if error.status() == StatusCode::METHOD_NOT_ALLOWED {
             self.other_method(&about.method, about.uri.path(), error, &about.id)
         } else {
@@ -227,18 +214,22 @@ impl Gate {
     }
 
     /// Finds out who it is and whether it may ask at all.
-    fn admit(&self, request: &mut Request) -> Result<Option<Allowance>> {
+    fn admit(&self, request: &mut Request, about: &About) -> Result<Option<Allowance>> {
         check_host(request)?;
         let peer = request.remote_addr().as_socket_addr().map(std::net::SocketAddr::ip);
         let peer = peer.ok_or_else(|| Error::internal("a request from no address"))?;
         let address = client_address(peer, request.headers(), &self.trusted_proxies);
-        let presented = caller::identify(self.authenticator.as_ref(), &self.cookies, request.headers());
-        let allowance = self.count(request.uri().path(), address, &presented)?;
-        if !request.method().is_safe() && !is_by_hand(&presented) {
+        let presented =
+            caller::identify(self.authenticator.as_ref(), &self.cookies, request.headers(), address);
+        let authenticator = Arc::clone(&self.authenticator);
+        let (id, user_agent) = (about.id.clone(), request.headers().get(USER_AGENT).cloned());
+        let info = Arc::new(RequestInfo { address, presented, authenticator, id, user_agent });
+        request.extensions_mut().insert(Arc::clone(&info));
+        let info = about.info.get_or_init(|| info);
+        let allowance = self.count(request.uri().path(), address, &info.presented)?;
+        if !request.method().is_safe() && !is_by_hand(&info.presented) {
             csrf::check_origin(request, &self.public_url, &self.origins)?;
         }
-        let authenticator = Arc::clone(&self.authenticator);
-        request.extensions_mut().insert(Arc::new(RequestInfo { address, presented, authenticator }));
         Ok(allowance)
     }
 
@@ -251,11 +242,11 @@ impl Gate {
         if is_unlimited(path) {
             return Ok(None);
         }
-        let client = match presented {
-            Ok(Some(somebody)) => Client::User(somebody.actor.user.id),
-            _ => Client::Address(client_network(address)),
+        let (client, quota) = match presented {
+            Ok(Some(somebody)) => limit::client_of(&somebody.actor),
+            _ => (Client::Address(client_network(address)), None),
         };
-        self.limiter.count(client, self.clock.now())
+        self.limiter.count(client, quota, self.clock.now())
     }
 
     /// Runs a handler within the time that a request has; a panic is an error.
@@ -292,6 +283,20 @@ impl Gate {
     }
 }
 
+/// Whether a refusal may be an attempt to get past it. One without any credential, or with one whose time is over,
+/// happens to everybody; a login that fails has its own record.
+fn is_suspicious(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Forbidden(_)
+            | Error::WrongNetwork
+            | Error::CsrfFailed(_)
+            | Error::InvalidToken
+            | Error::TokenRevoked
+            | Error::RateLimited { .. }
+    )
+}
+
 /// The paths themselves and what lies below them, not every name that begins so.
 fn is_unlimited(path: &str) -> bool {
     let below = |rest: &str| rest.is_empty() || rest.starts_with('/');
@@ -309,10 +314,10 @@ fn check_host(request: &Request) -> Result<()> {
     Ok(())
 }
 
-/// Whether a request carries what no browser sends by itself: a bearer token that is good. Any other
+/// Whether a request carries what no browser sends by itself: a bearer token or an API key that is good. Any other
 /// `Authorization` says nothing, for browsers add Basic on their own.
 fn is_by_hand(presented: &Result<Option<Presented>>) -> bool {
-    matches!(presented, Ok(Some(Presented { credential: Credential::Bearer, .. })))
+    matches!(presented, Ok(Some(Presented { credential: Credential::Bearer | Credential::Key, .. })))
 }
 
 /// Request ids that differ from each other and from those of other runs. They name a request in logs and are

@@ -1,5 +1,6 @@
 //! Callers who need a permission: who it is, and whether they have it, is found out before anything else is read.
 use std::marker::PhantomData;
+use std::ops::Deref;
 
 use poem::{Request, RequestBody};
 use poem_openapi::registry::Registry;
@@ -7,12 +8,20 @@ use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 
 use super::caller::{self, Caller};
 use super::envelope::Failure;
-use super::gate::RequestInfo;
+use super::info::RequestInfo;
 use crate::base::{Error, Result};
-use crate::rbac::{Actor, Named};
+use crate::rbac::Named;
 
 /// The caller of an operation that needs the permission `P`. Take it as the first argument, like [`Caller`].
-pub struct May<P>(pub Actor, PhantomData<P>);
+pub struct May<P>(Caller, PhantomData<P>);
+
+impl<P> Deref for May<P> {
+    type Target = Caller;
+
+    fn deref(&self) -> &Caller {
+        &self.0
+    }
+}
 
 impl<'a, P: Named + 'static> ApiExtractor<'a> for May<P> {
     const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
@@ -32,7 +41,7 @@ impl<'a, P: Named + 'static> ApiExtractor<'a> for May<P> {
         _: &mut RequestBody,
         _: ExtractParamOptions<Self::ParamType>,
     ) -> poem::Result<Self> {
-        Ok(permitted(request, P::NAME).map(|actor| Self(actor, PhantomData)).map_err(Failure)?)
+        Ok(permitted(request, P::NAME).map(|caller| Self(caller, PhantomData)).map_err(Failure)?)
     }
 }
 
@@ -40,10 +49,10 @@ impl<'a, P: Named + 'static> ApiExtractor<'a> for May<P> {
 ///
 /// # Errors
 /// Those of [`caller::resolve`]; `Error::Forbidden` without the permission.
-pub fn permitted(request: &Request, permission: &'static str) -> Result<Actor> {
-    let actor = caller::resolve(request)?;
-    if RequestInfo::of(request)?.authenticator.allows(&actor, permission)? {
-        Ok(actor)
+pub fn permitted(request: &Request, permission: &'static str) -> Result<Caller> {
+    let caller = caller::resolve(request)?;
+    if RequestInfo::of(request)?.authenticator.allows(&caller.actor, permission)? {
+        Ok(caller)
     } else {
         Err(Error::Forbidden(permission.into()))
     }

@@ -39,11 +39,11 @@ pub fn complete(document: &str, facts: &Facts) -> Result<Value> {
             let mut codes: BTreeSet<&str> = named.flat_map(|(_, codes)| codes.iter().copied()).collect();
             codes.extend(implied(path, method, operation));
             if let Some((_, needed)) = facts.permissions.concat().iter().find(|(named, _)| *named == id) {
-                codes.insert("FORBIDDEN");
+                codes.extend(["FORBIDDEN", "PASSWORD_CHANGE_REQUIRED"]);
                 state_permission(operation, needed);
             }
             if facts.for_anyone.contains(&&*id) {
-                operation["security"] = json!([{}, {"bearer": []}, {"cookie": []}]);
+                operation["security"] = json!([{}, {"bearer": []}, {"cookie": []}, {"api_key": []}]);
             }
             describe(operation, &codes)?;
         }
@@ -158,8 +158,9 @@ fn known(code: &str) -> Result<(u16, String, Value)> {
         "FORBIDDEN" => of(Error::Forbidden("".into()), json!({"permission": "users:write"})),
         "CSRF_FAILED" => of(Error::CsrfFailed("The CSRF token does not belong to this session"), none()),
         "ACCOUNT_DISABLED" => of(Error::AccountDisabled, none()),
+        "PASSWORD_CHANGE_REQUIRED" => of(Error::PasswordChangeRequired, none()),
         "NOT_FOUND" => of(Error::NotFound("session"), none()),
-        "RATE_LIMITED" => of(Error::RateLimited { retry_after_secs: 60 }, none()),
+        "RATE_LIMITED" => of(Error::RateLimited { retry_after_secs: 60, quota: 1000 }, none()),
         "SERVICE_UNAVAILABLE" => of(Error::Unavailable(String::new()), none()),
         "INTERNAL_ERROR" => of(Error::Internal(String::new()), none()),
         other => Err(Error::internal(format!("the spec names the unknown error {other}"))),
@@ -206,6 +207,10 @@ impl AllowTable {
             let same = |(part, given): (&String, &String)| part.starts_with('{') || part == given;
             template.len() == path.len() && template.iter().zip(&path).all(same)
         };
+        // A path of its own comes before one that has room for anything.
+        if let Some((_, methods)) = self.0.iter().find(|(template, _)| *template == path) {
+            return Some(methods);
+        }
         self.0.iter().find(|(template, _)| matches(template)).map(|(_, methods)| methods.as_str())
     }
 }

@@ -9,8 +9,10 @@ use zeroize::Zeroizing;
 
 use super::model::{KeyRecord, Stage, rotated};
 use super::table;
+use crate::audit::{self, Event};
 use crate::base::{Env, Error, Result, Secret, Timestamp};
 use crate::crypto::{AccessClaims, Algorithm, Issuer, MasterKey, Sealer, SigningKey, jwt, signing};
+use crate::rbac::Initiator;
 use crate::store::{Store, WriteTx};
 
 const SECONDS_PER_DAY: i64 = 86_400;
@@ -114,7 +116,7 @@ impl Keys {
     ///
     /// # Errors
     /// `Error::Invalid` for HS256, whose secret others keep as well.
-    pub async fn rotate(&self) -> Result<()> {
+    pub async fn rotate(&self, by: Initiator) -> Result<()> {
         let inner = &self.0;
         if inner.policy.algorithm == Algorithm::Hs256 {
             let reason = "a shared secret is rotated by changing its file and restarting";
@@ -125,6 +127,9 @@ impl Keys {
         let change = move |tx: &mut WriteTx| {
             let keys = rotated(table::all(tx)?, fresh, now, lifetime);
             table::replace(tx, &keys)?;
+            let current = keys.iter().find(|key| matches!(key.stage, Stage::Current { .. }));
+            let kid = current.map(|key| key.kid.clone()).unwrap_or_default();
+            audit::table::append(tx, Event::new(&by, "signing_key.rotated", now).with("kid", kid))?;
             Ok(keys)
         };
         let ring = Ring::of(inner.store.write(change).await?, &inner.sealer)?;
@@ -144,7 +149,11 @@ impl Keys {
             Stage::Current { since } => now.secs_since(since) >= days.saturating_mul(SECONDS_PER_DAY),
             _ => false,
         };
-        if days > 0 && self.ring().records.iter().any(due) { self.rotate().await } else { Ok(()) }
+        if days > 0 && self.ring().records.iter().any(due) {
+            self.rotate(Initiator::system()).await
+        } else {
+            Ok(())
+        }
     }
 
     fn ring(&self) -> Arc<Ring> {

@@ -3,12 +3,16 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::model::{ADMIN, Role, RoleName, SUPERUSER, USER};
 use super::permission::{OWN, Pattern};
+use crate::api_key::Rights;
 use crate::base::{Error, Result, Timestamp};
 
 /// How far a chain of roles that include each other may reach.
 const MAX_DEPTH: usize = 8;
 /// Permissions of this service that an administrator who is no superuser does not have.
 const NOT_FOR_ADMINS: &[&str] = &["permissions:write", "roles:write"];
+
+/// What every person may do, whatever the role of everyone says.
+const EVERYONES: &[&str] = &["account:read", "account:write", "account:password", "account:keys"];
 
 /// What somebody holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,6 +32,19 @@ impl Grants {
     #[must_use]
     pub fn includes(&self, pattern: &Pattern) -> bool {
         self.exact.contains(pattern.as_str()) || self.patterns.iter().any(|mine| mine.includes(pattern))
+    }
+
+    /// What of it is in another, too.
+    #[must_use]
+    pub fn within(&self, other: &Self) -> Self {
+        let mut both = Self::default();
+        for mine in self.patterns() {
+            other
+                .patterns()
+                .filter_map(|theirs| mine.intersection(&theirs))
+                .for_each(|pattern| both.add(&pattern));
+        }
+        both
     }
 
     /// All of it, as patterns.
@@ -104,6 +121,25 @@ impl RoleBook {
         sum
     }
 
+    /// Whether the rights of a key allow a permission, whatever its owner may do.
+    #[must_use]
+    pub fn rights_allow(&self, rights: &Rights, permission: &str) -> bool {
+        rights.unrestricted
+            || rights.permissions.iter().any(|pattern| pattern.matches(permission))
+            || self.allows(rights.roles.iter().map(RoleName::as_str), permission)
+    }
+
+    /// What the rights of a key come to, whatever its owner may do. A role that is not there gives nothing.
+    #[must_use]
+    pub fn of_rights(&self, rights: &Rights) -> Grants {
+        let mut sum = self.sum(rights.roles.iter().map(RoleName::as_str));
+        rights.permissions.iter().for_each(|pattern| sum.add(pattern));
+        if rights.unrestricted {
+            sum.add(&Pattern::everything());
+        }
+        sum
+    }
+
     /// What a role comes to.
     #[must_use]
     pub fn grants(&self, role: &str) -> Option<&Grants> {
@@ -131,6 +167,10 @@ impl Resolver<'_> {
         let role = self.roles.get(name).ok_or_else(missing)?;
         let (mut sum, mut longest) = (Grants::default(), 0);
         role.permissions.iter().for_each(|pattern| sum.add(pattern));
+        if name == USER {
+            // Nobody is shut out of the own account by a change of the role of everyone.
+            EVERYONES.iter().for_each(|permission| sum.add(&Pattern::of_exact(permission)));
+        }
         for next in &role.includes {
             let (grants, length) = self.resolve(next.as_str(), below)?;
             sum.extend(&grants);
@@ -153,7 +193,7 @@ fn built_in() -> Result<[Role; 3]> {
     Ok([
         role(SUPERUSER, "May do everything", vec![Pattern::everything()])?,
         role(ADMIN, "Runs the service: accounts, their sessions and roles", for_admins)?,
-        role(USER, "What everyone may do beside looking after the own account", Vec::new())?,
+        role(USER, "What everyone may do, beside looking after the own account", Vec::new())?,
     ])
 }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::model::{Role, RoleChange, RoleName, parse_description};
 use super::permission::{Named, Pattern, Permission, PermissionsWrite, RolesRead, RolesWrite};
-use super::service::{Giver, Roles};
+use super::service::Roles;
 use crate::base::{Error, PageRequest, Result};
 use crate::http::{Created, Done, Failure, Json, May, Query, spec};
 
@@ -130,7 +130,7 @@ impl RolesApi {
         let NewRoleBody { name, description, permissions, includes } = body.0;
         let name = RoleName::parse("name", &name)?;
         let change = change_of(description, permissions, includes)?;
-        let role = self.0.create(Giver::User(caller.0.user.id), name, change).await?;
+        let role = self.0.create(caller.initiator(), name, change).await?;
         Ok(Created(RoleView::of(&role)))
     }
 
@@ -153,14 +153,14 @@ impl RolesApi {
     ) -> Result<Json<RoleView>, Failure> {
         let RoleBody { description, permissions, includes } = body.0;
         let change = change_of(description, permissions, includes)?;
-        let role = self.0.change(Giver::User(caller.0.user.id), name.0, change).await?;
+        let role = self.0.change(caller.initiator(), name.0, change).await?;
         Ok(Json(RoleView::of(&role)))
     }
 
     /// Delete a role that nobody has and no other role includes
     #[oai(path = "/roles/:name", method = "delete", operation_id = "delete_role")]
     async fn delete(&self, caller: May<RolesWrite>, name: Path<String>) -> Result<Done, Failure> {
-        self.0.delete(Giver::User(caller.0.user.id), name.0).await?;
+        self.0.delete(caller.initiator(), name.0).await?;
         Ok(Done)
     }
 
@@ -193,12 +193,12 @@ impl RolesApi {
     #[oai(path = "/permissions", method = "post", operation_id = "create_permission")]
     async fn define(
         &self,
-        _caller: May<PermissionsWrite>,
+        caller: May<PermissionsWrite>,
         body: Json<PermissionBody>,
     ) -> Result<Created<PermissionView>, Failure> {
         let name = Permission::parse("name", &body.0.name)?;
         let description = parse_description(body.0.description.as_deref().unwrap_or_default())?;
-        let made = self.0.define(name, description).await?;
+        let made = self.0.define(caller.initiator(), name, description).await?;
         Ok(Created(PermissionView {
             name: made.name.to_string(),
             description: made.description,
@@ -209,8 +209,8 @@ impl RolesApi {
 
     /// Take back a permission that no role names
     #[oai(path = "/permissions/:name", method = "delete", operation_id = "delete_permission")]
-    async fn undefine(&self, _caller: May<PermissionsWrite>, name: Path<String>) -> Result<Done, Failure> {
-        self.0.undefine(Permission::parse("name", &name.0)?).await?;
+    async fn undefine(&self, caller: May<PermissionsWrite>, name: Path<String>) -> Result<Done, Failure> {
+        self.0.undefine(caller.initiator(), Permission::parse("name", &name.0)?).await?;
         Ok(Done)
     }
 }

@@ -1,4 +1,5 @@
 //! Who may do what.
+pub mod actor;
 pub mod book;
 pub mod http;
 pub mod model;
@@ -6,7 +7,8 @@ pub mod permission;
 pub mod service;
 pub mod table;
 
+pub use actor::{Actor, Initiator, Subject, SubjectId, Via, ViaId, Who};
 pub use book::{Grants, RoleBook};
-pub use model::{Actor, Role, RoleName};
+pub use model::{Role, RoleName};
 pub use permission::{Named, Pattern, Permission};
-pub use service::{Giver, Roles};
+pub use service::Roles;

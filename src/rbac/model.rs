@@ -1,13 +1,12 @@
-//! Roles, and the one who acts in a request.
+//! Roles: their names, what they hold, and the built-in ones.
 use std::fmt;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::permission::Pattern;
 use crate::account::User;
+use crate::base::text::Slug;
 use crate::base::{Error, Result, Timestamp};
-use crate::session::AccessToken;
 
 /// The role of whoever may do everything.
 pub const SUPERUSER: &str = "superuser";
@@ -15,19 +14,11 @@ pub const SUPERUSER: &str = "superuser";
 pub const ADMIN: &str = "admin";
 /// The role of everyone.
 pub const USER: &str = "user";
-const MAX_NAME: usize = 64;
 const MAX_DESCRIPTION: usize = 500;
-
-/// A user in a session, as true as the last commit.
-#[derive(Debug, Clone)]
-pub struct Actor {
-    pub user: Arc<User>,
-    pub token: Arc<AccessToken>,
-}
 
 /// A role's name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct RoleName(String);
+pub struct RoleName(Slug);
 
 /// Some permissions under a name; it may have those of other roles, too.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,14 +41,9 @@ pub struct RoleChange {
 
 impl RoleName {
     /// # Errors
-    /// `Error::Invalid` naming `field` unless it is 1 to 64 of `a`-`z`, `0`-`9`, `.`, `_` and `-`.
+    /// `Error::Invalid` naming `field` unless it is a [`Slug`].
     pub fn parse(field: &'static str, text: &str) -> Result<Self> {
-        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'-');
-        if (1..=MAX_NAME).contains(&text.len()) && text.bytes().all(plain) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(Error::invalid(field, "must have 1 to 64 of a-z, 0-9, '.', '_' and '-'"))
-        }
+        Slug::parse(field, text).map(Self)
     }
 
     /// Several names, each once.
@@ -73,19 +59,19 @@ impl RoleName {
 
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.0.as_str()
     }
 
     /// Whether the program brings it along: then it cannot be deleted.
     #[must_use]
     pub fn is_built_in(&self) -> bool {
-        [SUPERUSER, ADMIN, USER].contains(&&*self.0)
+        [SUPERUSER, ADMIN, USER].contains(&self.as_str())
     }
 }
 
 impl fmt::Display for RoleName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 

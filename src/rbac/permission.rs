@@ -84,6 +84,23 @@ impl Pattern {
         self.0 == ANY || covers(&self.0, permission)
     }
 
+    /// What both have in them.
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Option<Self> {
+        if self.0 == ANY || other.0 == ANY {
+            return Some(if self.0 == ANY { other.clone() } else { self.clone() });
+        }
+        if self.0.split(':').count() != other.0.split(':').count() {
+            return None;
+        }
+        let both = |(mine, theirs)| match (mine, theirs) {
+            (ANY, segment) | (segment, ANY) => Some(segment),
+            (mine, theirs) => (mine == theirs).then_some(mine),
+        };
+        let segments: Option<Vec<_>> = self.0.split(':').zip(other.0.split(':')).map(both).collect();
+        segments.map(|segments| Self(segments.join(":")))
+    }
+
     /// Whether everything that the other has in it is in this one, too.
     #[must_use]
     pub fn includes(&self, other: &Self) -> bool {
@@ -143,6 +160,18 @@ macro_rules! permissions {
 }
 
 permissions! {
+    /// Read the own account, its sessions and activity
+    AccountRead = "account:read",
+    /// Change the own account, end its sessions, delete it
+    AccountWrite = "account:write",
+    /// Change the own password
+    AccountPassword = "account:password",
+    /// Make, change and end API keys of the own account
+    AccountKeys = "account:keys",
+    /// Find out whether an API key that somebody has shown is good
+    ApiKeysVerify = "api-keys:verify",
+    /// Read the audit trail
+    AuditRead = "audit:read",
     /// Ask what other subjects may do
     AuthCheck = "auth:check",
     /// Read the state of the server's parts
@@ -153,6 +182,16 @@ permissions! {
     RolesRead = "roles:read",
     /// Make, change and delete roles
     RolesWrite = "roles:write",
+    /// Read service accounts and their API keys
+    ServiceAccountsRead = "service-accounts:read",
+    /// Make, change and delete service accounts, and make and end their API keys
+    ServiceAccountsWrite = "service-accounts:write",
+    /// Give service accounts roles
+    ServiceAccountsRoles = "service-accounts:roles",
+    /// List and end API keys of any account
+    UsersKeys = "users:keys",
+    /// Start the reset of a password, and ask for a change of one
+    UsersPassword = "users:password",
     /// Read any account
     UsersRead = "users:read",
     /// Make and change accounts, switch them off and on
@@ -233,6 +272,15 @@ mod tests {
             if mine.includes(&other) && other.matches(&name) {
                 prop_assert!(mine.matches(&name));
             }
+        }
+
+        #[test]
+        fn an_intersection_matches_what_both_match(
+            mine in "([ab*]:){1,3}[ab*]", other in "([ab*]:){1,3}[ab*]", name in "([ab]:){1,3}[ab]",
+        ) {
+            let (mine, other) = (pattern(&mine), pattern(&other));
+            let both = mine.intersection(&other);
+            prop_assert_eq!(both.is_some_and(|both| both.matches(&name)), mine.matches(&name) && other.matches(&name));
         }
 
         #[test]

@@ -1,13 +1,16 @@
 //! What can be done with roles and permissions, and what they come to for a user.
 use std::sync::Arc;
 
+use super::actor::{Actor, Initiator, Subject, SubjectId, Via, ViaId, Who};
 use super::book::{Grants, RoleBook};
-use super::model::{Role, RoleChange, RoleName, SUPERUSER, USER, roles_of};
+use super::model::{Role, RoleChange, RoleName, SUPERUSER, roles_of};
 use super::permission::{OWN, Pattern, Permission};
 use super::table::{self, Definition};
 use crate::account::{self, User};
+use crate::audit::{self, Event};
 use crate::base::{Env, Error, Result, Timestamp};
 use crate::store::{Cache, Store, Tx, WriteTx};
+use crate::{api_key, service_account};
 
 const MAX_PERMISSIONS: usize = 500;
 const MAX_INCLUDES: usize = 50;
@@ -21,25 +24,40 @@ pub struct Roles {
     book: Cache<(), Arc<RoleBook>>,
 }
 
-/// On whose behalf something is given away: nobody gives what they do not hold.
-#[derive(Debug, Clone)]
-pub enum Giver {
-    /// The host, who may do everything.
-    Host,
-    /// A user, by what its roles come to in the change itself: rights that were taken meanwhile give nothing.
-    User(u64),
-}
-
-impl Giver {
+impl Initiator {
+    /// Nobody gives or takes what they do not hold, and nobody acts on those who hold more.
+    ///
     /// # Errors
-    /// `Error::Forbidden` naming what is missing.
+    /// `Error::Forbidden` naming what is missing; `Error::TokenRevoked` for whoever may not go on by now.
     pub fn check(&self, tx: &impl Tx, given: &Grants) -> Result<()> {
-        let Self::User(id) = self else { return Ok(()) };
-        let user = account::table::by_id(tx, *id)?.filter(User::may_go_on).ok_or(Error::TokenRevoked)?;
-        let held = book_of(tx)?.sum(roles_of(&user).iter().map(String::as_str));
+        let (id, via) = match &self.who {
+            Who::Host | Who::System => return Ok(()),
+            Who::Nobody => return Err(Error::Unauthenticated),
+            Who::Subject { id, via, .. } => (*id, *via),
+        };
+        let subject = subject_by_id(tx, id)?.filter(Subject::may_go_on).ok_or(Error::TokenRevoked)?;
+        let book = book_of(tx)?;
+        let mut held = book.sum(subject.roles());
+        if let ViaId::Key(key) = via {
+            let key = api_key::table::by_id(tx, key)?.filter(|key| key.revoked_at.is_none());
+            held = held.within(&book.of_rights(&key.ok_or(Error::TokenRevoked)?.rights));
+        }
         let missing = given.patterns().find(|pattern| !held.includes(pattern));
         missing.map_or(Ok(()), |pattern| Err(Error::Forbidden(pattern.as_str().to_owned().into())))
     }
+}
+
+/// Whoever has an id, whether it may go on or not.
+///
+/// # Errors
+/// `Error::Unavailable` when the store does not serve.
+pub fn subject_by_id(tx: &impl Tx, id: SubjectId) -> Result<Option<Subject>> {
+    Ok(match id {
+        SubjectId::User(id) => account::table::by_id(tx, id)?.map(|user| Subject::User(Arc::new(user))),
+        SubjectId::Service(id) => {
+            service_account::table::by_id(tx, id)?.map(|service| Subject::Service(Arc::new(service)))
+        }
+    })
 }
 
 impl Roles {
@@ -56,40 +74,55 @@ impl Roles {
         self.book.get(&self.store, (), |tx| book_of(tx).map(Arc::new))
     }
 
-    /// Whether a user's roles allow a permission.
+    /// Whether somebody's roles allow a permission; with a key, whether the key's own rights do, too.
     ///
     /// # Errors
     /// As [`Roles::book`].
-    pub fn allows(&self, user: &User, permission: &str) -> Result<bool> {
+    pub fn allows(&self, actor: &Actor, permission: &str) -> Result<bool> {
         let book = self.book()?;
-        let given = user.roles.iter().map(RoleName::as_str);
-        let superuser = user.is_superuser.then_some(SUPERUSER);
-        Ok(book.allows(superuser.into_iter().chain(given).chain([USER]), permission))
+        let by_key = match &actor.via {
+            Via::Session(_) => true,
+            Via::Key(key) => book.rights_allow(&key.rights, permission),
+        };
+        Ok(by_key && book.allows(actor.subject.roles(), permission))
     }
 
-    /// What a user's roles come to.
+    /// Whether the roles of somebody who does not act here allow a permission.
     ///
     /// # Errors
     /// As [`Roles::book`].
-    pub fn grants_of(&self, user: &User) -> Result<Grants> {
-        Ok(self.book()?.sum(roles_of(user).iter().map(String::as_str)))
+    pub fn allows_subject(&self, subject: &Subject, permission: &str) -> Result<bool> {
+        Ok(self.book()?.allows(subject.roles(), permission))
     }
 
-    /// The user of an id, if it may go on.
+    /// What somebody may do.
     ///
     /// # Errors
     /// As [`Roles::book`].
-    pub fn subject(&self, id: u64) -> Result<Option<User>> {
-        Ok(self.store.get(|tx| account::table::by_id(tx, id))?.filter(User::may_go_on))
+    pub fn grants_of(&self, actor: &Actor) -> Result<Grants> {
+        let book = self.book()?;
+        let held = book.sum(actor.subject.roles());
+        Ok(match &actor.via {
+            Via::Session(_) => held,
+            Via::Key(key) => held.within(&book.of_rights(&key.rights)),
+        })
+    }
+
+    /// Whoever has an id, if it may go on.
+    ///
+    /// # Errors
+    /// As [`Roles::book`].
+    pub fn subject(&self, id: SubjectId) -> Result<Option<Subject>> {
+        Ok(self.store.get(|tx| subject_by_id(tx, id))?.filter(Subject::may_go_on))
     }
 
     /// Makes a role.
     ///
     /// # Errors
     /// `Error::Invalid` naming `name` when it is taken, and what [`Roles::change`] refuses.
-    pub async fn create(&self, giver: Giver, name: RoleName, change: RoleChange) -> Result<Role> {
+    pub async fn create(&self, by: Initiator, name: RoleName, change: RoleChange) -> Result<Role> {
         let now = self.env.now();
-        self.write(giver, now, move |book| {
+        self.write(by, now, move |book| {
             if book.role(name.as_str()).is_some() {
                 return Err(Error::invalid("name", "is taken"));
             }
@@ -109,9 +142,9 @@ impl Roles {
     /// # Errors
     /// `Error::NotFound`; `Error::Invalid` naming `permissions` for one that nobody has defined or too many, `includes`
     /// for a role that is not there, a circle or too long a chain; `Error::Forbidden` for what the giver does not hold.
-    pub async fn change(&self, giver: Giver, name: String, change: RoleChange) -> Result<Role> {
+    pub async fn change(&self, by: Initiator, name: String, change: RoleChange) -> Result<Role> {
         let now = self.env.now();
-        self.write(giver, now, move |book| {
+        self.write(by, now, move |book| {
             let old = book.role(&name).ok_or(Error::NotFound("role"))?;
             if old.name.as_str() == SUPERUSER {
                 return Err(Error::invalid("name", "is a role that cannot be changed"));
@@ -125,24 +158,24 @@ impl Roles {
     ///
     /// # Errors
     /// `Error::NotFound`; `Error::Invalid` naming `name` for one that is built in or in use.
-    pub async fn delete(&self, giver: Giver, name: String) -> Result<()> {
-        let cache = self.book.clone();
+    pub async fn delete(&self, by: Initiator, name: String) -> Result<()> {
+        let (cache, now) = (self.book.clone(), self.env.now());
         let change = move |tx: &mut WriteTx| {
             let book = book_of(tx)?;
             let role = book.role(&name).ok_or(Error::NotFound("role"))?;
             if role.name.is_built_in() {
                 return Err(Error::invalid("name", "is a built-in role"));
             }
-            giver.check(tx, book.grants(&name).ok_or(Error::NotFound("role"))?)?;
+            by.check(tx, book.grants(&name).ok_or(Error::NotFound("role"))?)?;
             if book.roles().any(|other| other.includes.contains(&role.name)) {
                 return Err(Error::invalid("name", "is included in another role"));
             }
-            if account::table::has_holder(tx, &name)? {
-                return Err(Error::invalid("name", "is held by users"));
+            if account::table::has_holder(tx, &name)? || service_account::table::has_holder(tx, &name)? {
+                return Err(Error::invalid("name", "is held by users or service accounts"));
             }
             table::remove_role(tx, &role.name);
             cache.forget(tx, ());
-            Ok(())
+            audit::table::append(tx, Event::new(&by, "role.deleted", now).with("role", &name))
         };
         self.store.write(change).await
     }
@@ -165,7 +198,7 @@ impl Roles {
     ///
     /// # Errors
     /// `Error::Invalid` naming `name` when it is there already.
-    pub async fn define(&self, name: Permission, description: String) -> Result<Definition> {
+    pub async fn define(&self, by: Initiator, name: Permission, description: String) -> Result<Definition> {
         let created_at = self.env.now();
         let change = move |tx: &mut WriteTx| {
             if is_defined(tx, name.as_str())? {
@@ -173,6 +206,8 @@ impl Roles {
             }
             let made = Definition { name, description, created_at };
             table::put_permission(tx, &made)?;
+            let event = Event::new(&by, "permission.defined", created_at);
+            audit::table::append(tx, event.with("permission", made.name.as_str()))?;
             Ok(made)
         };
         self.store.write(change).await
@@ -182,7 +217,8 @@ impl Roles {
     ///
     /// # Errors
     /// `Error::NotFound`; `Error::Invalid` naming `name` for one of this service, and for one that a role names.
-    pub async fn undefine(&self, name: Permission) -> Result<()> {
+    pub async fn undefine(&self, by: Initiator, name: Permission) -> Result<()> {
+        let now = self.env.now();
         let change = move |tx: &mut WriteTx| {
             if OWN.iter().any(|(own, _)| *own == name.as_str()) {
                 return Err(Error::invalid("name", "is a permission of this service"));
@@ -193,7 +229,10 @@ impl Roles {
                 return Err(Error::invalid("name", "is held by a role"));
             }
             table::remove_permission(tx, &name);
-            Ok(())
+            audit::table::append(
+                tx,
+                Event::new(&by, "permission.deleted", now).with("permission", name.as_str()),
+            )
         };
         self.store.write(change).await
     }
@@ -201,7 +240,7 @@ impl Roles {
     /// Writes the role that `make` makes of what is there, if the giver holds all that it comes to.
     async fn write(
         &self,
-        giver: Giver,
+        by: Initiator,
         now: Timestamp,
         make: impl FnOnce(&RoleBook) -> Result<Role> + Send + 'static,
     ) -> Result<Role> {
@@ -210,32 +249,36 @@ impl Roles {
             let old = book_of(tx)?;
             let role = Role { updated_at: now, ..make(&old)? };
             check_sizes(&role)?;
-            for pattern in role.permissions.iter().filter(|pattern| pattern.is_exact()) {
-                if !is_defined(tx, pattern.as_str())? {
-                    return Err(Error::invalid(
-                        "permissions",
-                        format!("has `{}`, which nobody has defined", pattern.as_str()),
-                    ));
-                }
-            }
+            check_defined(tx, &role.permissions)?;
             let others = table::roles(tx)?.into_iter().filter(|other| other.name != role.name);
             let new = RoleBook::new(others.chain([role.clone()]))?;
             for book in [&old, &new] {
-                book.grants(role.name.as_str()).map_or(Ok(()), |grants| giver.check(tx, grants))?;
+                book.grants(role.name.as_str()).map_or(Ok(()), |grants| by.check(tx, grants))?;
             }
+            let action = if old.role(role.name.as_str()).is_some() { "role.changed" } else { "role.created" };
             table::put_role(tx, &role)?;
             cache.forget(tx, ());
+            audit::table::append(tx, written(&by, action, &role, now))?;
             Ok(role)
         };
         self.store.write(change).await
     }
 }
 
+fn written(by: &Initiator, action: &str, role: &Role, now: Timestamp) -> Event {
+    let permissions: Vec<_> = role.permissions.iter().map(Pattern::as_str).collect();
+    let includes: Vec<_> = role.includes.iter().map(RoleName::as_str).collect();
+    Event::new(by, action, now)
+        .with("role", role.name.as_str())
+        .with("permissions", permissions.join(" "))
+        .with("includes", includes.join(" "))
+}
+
 /// What a user who is given these roles instead of the ones it has would gain and lose.
 ///
 /// # Errors
 /// `Error::Invalid` naming `roles` for one that is not there; `Error::Forbidden` for what the giver does not hold.
-pub fn check_roles(tx: &impl Tx, giver: &Giver, old: &[String], new: &[String]) -> Result<()> {
+pub fn check_roles(tx: &impl Tx, by: &Initiator, old: &[String], new: &[String]) -> Result<()> {
     let book = book_of(tx)?;
     for role in new.iter().filter(|role| !old.contains(role)) {
         if book.role(role).is_none() {
@@ -244,19 +287,37 @@ pub fn check_roles(tx: &impl Tx, giver: &Giver, old: &[String], new: &[String]) 
     }
     let changed =
         old.iter().filter(|role| !new.contains(role)).chain(new.iter().filter(|role| !old.contains(role)));
-    changed.filter_map(|role| book.grants(role)).try_for_each(|grants| giver.check(tx, grants))
+    changed.filter_map(|role| book.grants(role)).try_for_each(|grants| by.check(tx, grants))
 }
 
 /// Whoever acts on a user has to hold all that the user holds.
 ///
 /// # Errors
 /// `Error::Forbidden` naming what the giver does not hold.
-pub fn check_over(tx: &impl Tx, giver: &Giver, user: &User) -> Result<()> {
-    giver.check(tx, &book_of(tx)?.sum(roles_of(user).iter().map(String::as_str)))
+pub fn check_over(tx: &impl Tx, by: &Initiator, user: &User) -> Result<()> {
+    by.check(tx, &book_of(tx)?.sum(roles_of(user).iter().map(String::as_str)))
 }
 
-fn book_of(tx: &impl Tx) -> Result<RoleBook> {
+/// All roles as a change sees them.
+///
+/// # Errors
+/// `Error::Unavailable` when the store does not serve.
+pub fn book_of(tx: &impl Tx) -> Result<RoleBook> {
     RoleBook::new(table::roles(tx)?)
+}
+
+/// Refuses a permission that nobody has defined; patterns stand for what may come.
+///
+/// # Errors
+/// `Error::Invalid` naming `permissions`.
+pub fn check_defined(tx: &impl Tx, permissions: &[Pattern]) -> Result<()> {
+    for pattern in permissions.iter().filter(|pattern| pattern.is_exact()) {
+        if !is_defined(tx, pattern.as_str())? {
+            let reason = format!("has `{}`, which nobody has defined", pattern.as_str());
+            return Err(Error::invalid("permissions", reason));
+        }
+    }
+    Ok(())
 }
 
 fn is_defined(tx: &impl Tx, name: &str) -> Result<bool> {

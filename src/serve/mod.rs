@@ -24,6 +24,8 @@ pub use data_dir::prepare as prepare_data_dir;
 pub use listener::serve as serve_listener;
 pub use logging::start as start_logging;
 
+/// How often what was gathered in memory is written.
+const WRITE_EVERY: Duration = Duration::from_secs(5);
 /// How often what is over is swept.
 const TEND_EVERY: Duration = Duration::from_secs(60);
 const BYTES_PER_MIB: usize = 1024 * 1024;
@@ -74,6 +76,7 @@ pub async fn run(config: Config, store: Store) -> Result<()> {
     }
     admin.abort();
     tending.abort();
+    app.finish().await;
     let store = app.store.clone();
     tokio::task::spawn_blocking(move || store.close()).await.map_err(Error::internal)?;
     tracing::info!("stopped");
@@ -81,11 +84,17 @@ pub async fn run(config: Config, store: Store) -> Result<()> {
 }
 
 async fn tend(app: App) {
-    let mut timer = tokio::time::interval(TEND_EVERY);
-    timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let timer = |every| {
+        let mut timer = tokio::time::interval(every);
+        timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        timer
+    };
+    let (mut sweeps, mut gathered) = (timer(TEND_EVERY), timer(WRITE_EVERY));
     loop {
-        timer.tick().await;
-        app.tend().await;
+        tokio::select! {
+            _ = sweeps.tick() => app.tend().await,
+            _ = gathered.tick() => app.write_gathered().await,
+        }
     }
 }
 

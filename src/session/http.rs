@@ -8,10 +8,14 @@ use poem_openapi::types::Example;
 use poem_openapi::{ApiRequest, Object, OpenApi};
 use serde::Serialize;
 
-use super::model::{Origin, Session};
+use super::model::Session;
 use super::service::{Granted, Sessions};
 use crate::base::{Error, Id, Page, PageRequest, Result, Secret};
-use crate::http::{Caller, Cookies, Done, Failure, Form, Json, Query, RequestInfo, WithCookies, csrf, spec};
+use crate::http::{
+    Caller, Cookies, Done, Failure, Form, Json, May, Query, RequestInfo, WithCookies, csrf, spec,
+};
+use crate::rbac::permission::{AccountRead, AccountWrite};
+use crate::rbac::{Named, Who};
 
 /// Login, refresh, logout and sessions.
 pub struct SessionApi {
@@ -28,6 +32,13 @@ pub const ERRORS: &[spec::OperationErrors] = &[
         &["UNAUTHORIZED", "INVALID_TOKEN", "TOKEN_EXPIRED", "TOKEN_REVOKED", "SERVICE_UNAVAILABLE"],
     ),
     ("revoke_session", &["NOT_FOUND"]),
+];
+
+/// Which permission each operation needs.
+pub const PERMISSIONS: &[spec::OperationPermission] = &[
+    ("list_sessions", AccountRead::NAME),
+    ("revoke_session", AccountWrite::NAME),
+    ("revoke_other_sessions", AccountWrite::NAME),
 ];
 
 #[derive(Object)]
@@ -59,9 +70,10 @@ struct MessageView {
     message: String,
 }
 
+/// A session as its user sees it.
 #[derive(Object, Serialize)]
 #[oai(example)]
-struct SessionView {
+pub struct SessionView {
     id: String,
     /// Whether this request belongs to it.
     current: bool,
@@ -76,7 +88,7 @@ struct SessionView {
 
 #[derive(Object, Serialize)]
 #[oai(example)]
-struct SessionList {
+pub struct SessionList {
     items: Vec<SessionView>,
     next_cursor: Option<String>,
 }
@@ -101,7 +113,8 @@ impl SessionApi {
     ) -> Result<WithCookies<Json<TokenView>>, Failure> {
         let (LoginRequest::Json(Json(body)) | LoginRequest::Form(Form(body))) = body;
         let LoginBody { username, password } = body;
-        let granted = self.sessions.log_in(&username, Secret::new(password), origin(request)?).await?;
+        let by = RequestInfo::of(request)?.initiator(Who::Nobody);
+        let granted = self.sessions.log_in(by, &username, Secret::new(password)).await?;
         Ok(self.answer(&granted)?)
     }
 
@@ -126,14 +139,15 @@ impl SessionApi {
         let expected = self.sessions.csrf_token(Id::from_bytes(presented.session()));
         csrf::check_token(request.headers(), &expected)?;
         check_same_session(request, Id::from_bytes(presented.session()))?;
-        let granted = self.sessions.refresh(&presented).await?;
+        let by = RequestInfo::of(request)?.initiator(Who::Nobody);
+        let granted = self.sessions.refresh(by, &presented).await?;
         Ok(self.answer(&granted)?)
     }
 
     /// Log out: the session and all its tokens end
     #[oai(path = "/auth/logout", method = "post", operation_id = "log_out")]
     async fn log_out(&self, caller: Caller) -> Result<WithCookies<Json<MessageView>>, Failure> {
-        self.sessions.log_out(&caller.0).await?;
+        self.sessions.log_out(caller.initiator(), &caller.actor).await?;
         let message = MessageView { message: "Logout successful".to_owned() };
         Ok(WithCookies(Json(message), self.cookies.cleared()?))
     }
@@ -142,28 +156,31 @@ impl SessionApi {
     #[oai(path = "/auth/sessions", method = "get", operation_id = "list_sessions")]
     async fn list(
         &self,
-        caller: Caller,
+        caller: May<AccountRead>,
         /// 1 to 200
         limit: Query<Option<i64>>,
         /// `next_cursor` of the page before
         cursor: Query<Option<String>>,
     ) -> Result<Json<SessionList>, Failure> {
         let request = PageRequest::parse(limit.0, cursor.0.as_deref())?;
-        let page = self.sessions.list(caller.0.user.id, request).await?;
-        Ok(Json(SessionList::of(page, caller.0.token.session)))
+        let page = self.sessions.list(caller.actor.user()?.id, request).await?;
+        Ok(Json(SessionList::of(page, caller.actor.session())))
     }
 
     /// End one of my sessions
     #[oai(path = "/auth/sessions/:id", method = "delete", operation_id = "revoke_session")]
-    async fn revoke(&self, caller: Caller, id: Path<String>) -> Result<Done, Failure> {
-        self.sessions.revoke(caller.0.user.id, id.0.parse()?).await?;
+    async fn revoke(&self, caller: May<AccountWrite>, id: Path<String>) -> Result<Done, Failure> {
+        self.sessions.revoke(caller.initiator(), caller.actor.user()?.id, id.0.parse()?).await?;
         Ok(Done)
     }
 
     /// End all my sessions but this one
     #[oai(path = "/auth/sessions", method = "delete", operation_id = "revoke_other_sessions")]
-    async fn revoke_others(&self, caller: Caller) -> Result<Json<EndedView>, Failure> {
-        let ended = self.sessions.revoke_all(caller.0.user.id, Some(caller.0.token.session)).await?;
+    async fn revoke_others(&self, caller: May<AccountWrite>) -> Result<Json<EndedView>, Failure> {
+        let ended = self
+            .sessions
+            .revoke_all(caller.initiator(), caller.actor.user()?.id, caller.actor.session())
+            .await?;
         Ok(Json(EndedView { ended }))
     }
 }
@@ -180,17 +197,11 @@ impl SessionApi {
 /// An access token that came along and is good must belong to the session that is refreshed.
 fn check_same_session(request: &Request, session: Id<Session>) -> Result<()> {
     match &RequestInfo::of(request)?.presented {
-        Ok(Some(other)) if other.actor.token.session != session => Err(Error::Malformed(
+        Ok(Some(other)) if other.actor.session() != Some(session) => Err(Error::Malformed(
             "The refresh token and the access token belong to different sessions".into(),
         )),
         _ => Ok(()),
     }
-}
-
-/// Where a login comes from.
-fn origin(request: &Request) -> Result<Origin> {
-    let address = RequestInfo::of(request)?.address.to_string();
-    Ok(Origin { address, user_agent: RequestInfo::user_agent(request.headers()) })
 }
 
 impl TokenView {
@@ -201,10 +212,12 @@ impl TokenView {
 }
 
 impl SessionView {
-    fn of(session: Session, current: Id<Session>) -> Self {
+    /// A session; `current`: the one that asks.
+    #[must_use]
+    pub fn of(session: Session, current: Option<Id<Session>>) -> Self {
         Self {
             id: session.id.to_string(),
-            current: session.id == current,
+            current: Some(session.id) == current,
             created_at: session.created_at.rfc3339(),
             refreshed_at: session.refreshed_at.rfc3339(),
             expires_at: session.expires_at.rfc3339(),
@@ -215,7 +228,9 @@ impl SessionView {
 }
 
 impl SessionList {
-    fn of(page: Page<Session>, current: Id<Session>) -> Self {
+    /// A page of sessions; `current`: the one that asks.
+    #[must_use]
+    pub fn of(page: Page<Session>, current: Option<Id<Session>>) -> Self {
         let items = page.items.into_iter().map(|session| SessionView::of(session, current)).collect();
         Self { items, next_cursor: page.next_cursor }
     }

@@ -5,16 +5,16 @@
 //! never older than the last commit that a client has heard of.
 use std::sync::Arc;
 
-use aws_lc_rs::digest;
 use moka::sync;
 
 use super::model::{AccessToken, Session};
 use super::table;
 use crate::account::{self, User};
+use crate::api_key::LiveKeys;
 use crate::base::{Error, Id, Result, Timestamp};
-use crate::crypto::jwt;
+use crate::crypto::{jwt, sha256};
 use crate::keys::Keys;
-use crate::rbac::Actor;
+use crate::rbac::{Actor, Subject, SubjectId, Via};
 use crate::store::{Cache, Store, WriteTx};
 
 const TOKENS_KEPT: u64 = 20_000;
@@ -34,13 +34,14 @@ pub struct LiveSessions {
     keys: Keys,
     tokens: sync::Cache<[u8; 32], Arc<AccessToken>>,
     sessions: Cache<Id<Session>, Option<Arc<Live>>>,
+    api_keys: LiveKeys,
 }
 
 impl LiveSessions {
     #[must_use]
-    pub fn new(store: Store, keys: Keys) -> Self {
+    pub fn new(store: Store, keys: Keys, api_keys: LiveKeys) -> Self {
         let (tokens, sessions) = (sync::Cache::new(TOKENS_KEPT), Cache::new(SESSIONS_KEPT));
-        Self { store, keys, tokens, sessions }
+        Self { store, keys, tokens, sessions, api_keys }
     }
 
     /// Who an access token stands for `now`.
@@ -61,7 +62,7 @@ impl LiveSessions {
         if now >= live.expires_at {
             return Err(Error::TokenExpired);
         }
-        Ok(Actor { user: Arc::clone(&live.user), token })
+        Ok(Actor { subject: Subject::User(Arc::clone(&live.user)), via: Via::Session(token) })
     }
 
     /// Call in every change of a session, or of its user, but for one that only prolongs the session.
@@ -69,7 +70,7 @@ impl LiveSessions {
         self.sessions.forget(tx, session);
     }
 
-    /// Call in every change of a user.
+    /// Call in every change of a user: its sessions and its API keys are looked up again.
     ///
     /// # Errors
     /// `Error::Unavailable` when the store does not serve.
@@ -77,7 +78,7 @@ impl LiveSessions {
         for session in table::ids_of_user(tx, user)? {
             self.forget(tx, session);
         }
-        Ok(())
+        self.api_keys.forget_owner(tx, SubjectId::User(user))
     }
 
     /// About how many sessions and tokens are in memory.
@@ -89,8 +90,7 @@ impl LiveSessions {
     }
 
     fn verified(&self, text: &str) -> Result<Arc<AccessToken>> {
-        let mut hash = [0; 32];
-        hash.copy_from_slice(digest::digest(&digest::SHA256, text.as_bytes()).as_ref());
+        let hash = sha256(&[text.as_bytes()]);
         if let Some(known) = self.tokens.get(&hash) {
             return Ok(known);
         }

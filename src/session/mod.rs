@@ -1,4 +1,5 @@
 //! Sessions: login, refresh, logout, and who a token stands for.
+pub mod change;
 pub mod http;
 pub mod live;
 pub mod model;

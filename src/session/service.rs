@@ -1,17 +1,22 @@
 //! What can be done with sessions.
+use std::sync::Arc;
+
 use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
+use super::change::{Login, Refreshed, current, end, end_all, exchange_token, insert, name_of};
 use super::live::LiveSessions;
-use super::model::{Exchange, Judgement, Origin, Session};
+use super::model::{Exchange, Origin, Session};
 use super::table;
 use crate::account::{self, Passwords, User, Verdict};
+use crate::audit::{self, Event, Failures};
 use crate::base::{Env, Error, Id, Page, PageRequest, Result, Secret, Timestamp, entropy};
 use crate::crypto::{AccessClaims, Issuer, MasterKey, RefreshToken};
 use crate::keys::Keys;
-use crate::rbac::{Actor, model::roles_of};
+use crate::rbac::model::roles_of;
+use crate::rbac::{Actor, Initiator, SubjectId, ViaId, Who};
 use crate::store::{Store, WriteTx};
 
 /// How long things last, in seconds, and how many there may be.
@@ -34,6 +39,7 @@ pub struct Sessions {
     keys: Keys,
     passwords: Passwords,
     live: LiveSessions,
+    failures: Failures,
     issuer: Issuer,
     lifetimes: Lifetimes,
     refresh_mac: hmac::Key,
@@ -58,15 +64,6 @@ struct SealedAnswer {
     refresh_lifetime: i64,
 }
 
-/// What the change of a refresh came to.
-enum Refreshed {
-    Done,
-    Again { sealed: Vec<u8> },
-    Stolen { user: u64 },
-    Worthless,
-    Gone,
-}
-
 /// What a service is made of.
 pub struct Parts {
     pub store: Store,
@@ -74,6 +71,7 @@ pub struct Parts {
     pub keys: Keys,
     pub passwords: Passwords,
     pub live: LiveSessions,
+    pub failures: Failures,
     pub issuer: Issuer,
     pub lifetimes: Lifetimes,
 }
@@ -82,9 +80,9 @@ impl Sessions {
     /// # Errors
     /// `Error::Internal` if no keys can be derived.
     pub fn new(parts: Parts, master: &MasterKey) -> Result<Self> {
-        let Parts { store, env, keys, passwords, live, issuer, lifetimes } = parts;
+        let Parts { store, env, keys, passwords, live, failures, issuer, lifetimes } = parts;
         let (refresh_mac, csrf_mac) = (master.mac("refresh tokens")?, master.mac("csrf tokens")?);
-        Ok(Self { store, env, keys, passwords, live, issuer, lifetimes, refresh_mac, csrf_mac })
+        Ok(Self { store, env, keys, passwords, live, failures, issuer, lifetimes, refresh_mac, csrf_mac })
     }
 
     /// Logs in with user name or e-mail address and password.
@@ -92,27 +90,34 @@ impl Sessions {
     /// # Errors
     /// `Error::InvalidCredentials`, in the same time for an unknown user and a wrong password;
     /// `Error::AccountDisabled` once the password is right; `Error::Busy` when too many hashes wait.
-    pub async fn log_in(&self, login: &str, password: Secret, origin: Origin) -> Result<Granted> {
+    pub async fn log_in(&self, by: Initiator, login: &str, password: Secret) -> Result<Granted> {
         let user = self.store.get(|tx| account::table::by_login(tx, login))?;
         let stored = user.as_ref().map(|user| user.password_hash.clone());
         let verdict = self.passwords.verify(stored, password).await?;
-        let Some(user) = user.filter(|_| verdict != Verdict::Wrong) else {
-            tracing::info!(address = origin.address, "login refused: wrong credentials");
-            return Err(Error::InvalidCredentials);
+        let Some(user) = user.as_ref().filter(|_| verdict != Verdict::Wrong) else {
+            return Err(self.refuse(&by, user.as_ref(), "wrong_credentials", Error::InvalidCredentials));
         };
         if !user.may_go_on() {
-            tracing::info!(user = user.id, address = origin.address, "login refused: account disabled");
-            return Err(Error::AccountDisabled);
+            return Err(self.refuse(&by, Some(user), "account_disabled", Error::AccountDisabled));
         }
         let renewed = match verdict {
             Verdict::Renewed(hash) => Some(hash),
             _ => None,
         };
-        self.begin(user, renewed, origin).await
+        self.begin(by, user.clone(), renewed).await
+    }
+
+    /// Keeps account of a login that is refused. What was typed for a name that nobody has is not written down: it is
+    /// often a password.
+    fn refuse(&self, by: &Initiator, user: Option<&User>, reason: &str, error: Error) -> Error {
+        tracing::info!(user = user.map(|user| user.id), address = by.address, reason, "login refused");
+        let event = Event::failed(by, "session.refused", self.env.now()).with("reason", reason);
+        self.failures.note(user.map_or(event.clone(), |user| event.about_user(user)));
+        error
     }
 
     /// Makes a session for a user whose password was right.
-    async fn begin(&self, user: User, renewed: Option<String>, origin: Origin) -> Result<Granted> {
+    async fn begin(&self, by: Initiator, user: User, renewed: Option<String>) -> Result<Granted> {
         let now = self.env.now();
         let id = Id::new(now, self.env.entropy.as_ref());
         let refresh = RefreshToken::generate(&self.refresh_mac, self.env.entropy.as_ref(), id.as_bytes(), 0);
@@ -124,7 +129,7 @@ impl Sessions {
             amr: vec!["pwd".to_owned()],
             refreshed_at: now,
             expires_at: now.plus_secs(self.lifetimes.refresh.min(self.lifetimes.session)),
-            origin,
+            origin: Origin { address: by.address.clone(), user_agent: by.user_agent.clone() },
             generation: 0,
             refresh_hash: refresh.hash(),
         };
@@ -132,7 +137,15 @@ impl Sessions {
         let refresh_lifetime = session.expires_at.secs_since(now);
         let (live, limit) = (self.live.clone(), self.lifetimes.per_user);
         let user_id = user.id;
-        self.store.write(move |tx| insert(tx, &live, &user, renewed, &session, limit)).await?;
+        let name = user.username.to_string();
+        let by = Initiator {
+            who: Who::Subject { id: SubjectId::User(user_id), name, via: ViaId::Session(id) },
+            ..by
+        };
+        let event =
+            Event::new(&by, "session.created", now).about_user(&user).with("amr", session.amr.join(" "));
+        let login = Login { checked: user, renewed, session, limit, event };
+        self.store.write(move |tx| insert(tx, &live, login)).await?;
         tracing::info!(user = user_id, session = %id, "logged in");
         Ok(self.grant(access, refresh.reveal(), id, refresh_lifetime))
     }
@@ -142,7 +155,7 @@ impl Sessions {
     /// # Errors
     /// `Error::InvalidToken` for a token that is not ours; `Error::TokenExpired`; `Error::TokenRevoked` for a
     /// session that ended, and for a token that was given up long ago: then its session ends, too.
-    pub async fn refresh(&self, presented: &RefreshToken) -> Result<Granted> {
+    pub async fn refresh(&self, by: Initiator, presented: &RefreshToken) -> Result<Granted> {
         let now = self.env.now();
         let id = Id::from_bytes(presented.session());
         let (session, user) = self.store.get(|tx| current(tx, id))?.ok_or(Error::TokenRevoked)?;
@@ -154,7 +167,7 @@ impl Sessions {
         let token = (presented.generation(), presented.hash());
         let Next { session, exchange, granted } = next;
         let change =
-            move |tx: &mut WriteTx| exchange_token(tx, &live, token, (session, exchange), now, window);
+            move |tx: &mut WriteTx| exchange_token(tx, &live, token, (session, exchange), &by, (now, window));
         match self.store.write(change).await? {
             Refreshed::Done => Ok(granted),
             Refreshed::Again { sealed } => self.answer_again(presented, id, &sealed),
@@ -212,12 +225,15 @@ impl Sessions {
     /// Ends the session of a caller; none of its tokens is taken from the moment this returns.
     ///
     /// # Errors
-    /// `Error::Unavailable` when the store takes no writes: then the session goes on.
-    pub async fn log_out(&self, actor: &Actor) -> Result<()> {
-        let (live, token) = (self.live.clone(), actor.token.clone());
+    /// `Error::Malformed` for an API key; `Error::Unavailable` when the store takes no writes: then the session goes on.
+    pub async fn log_out(&self, by: Initiator, actor: &Actor) -> Result<()> {
+        let no_session = || Error::Malformed("An API key has no session that could end".into());
+        let token = Arc::clone(actor.token().ok_or_else(no_session)?);
+        let (live, subject, now) = (self.live.clone(), actor.subject.clone(), self.env.now());
         let change = move |tx: &mut WriteTx| {
             table::revoke_token(tx, token.session, &token.id, token.expires_at)?;
-            end(tx, &live, token.session)
+            end(tx, &live, token.session)?;
+            audit::table::append(tx, Event::new(&by, "session.ended", now).about_subject(&subject))
         };
         self.store.write(change).await
     }
@@ -237,12 +253,15 @@ impl Sessions {
     ///
     /// # Errors
     /// `Error::NotFound` when the user has no such session.
-    pub async fn revoke(&self, user: u64, id: Id<Session>) -> Result<()> {
-        let live = self.live.clone();
+    pub async fn revoke(&self, by: Initiator, user: u64, id: Id<Session>) -> Result<()> {
+        let (live, now) = (self.live.clone(), self.env.now());
         let change = move |tx: &mut WriteTx| {
             let session = table::by_id(tx, id)?.filter(|session| session.user == user);
             session.ok_or(Error::NotFound("session"))?;
-            end(tx, &live, id)
+            end(tx, &live, id)?;
+            let event =
+                Event::new(&by, "session.revoked", now).about(SubjectId::User(user), &name_of(tx, user)?);
+            audit::table::append(tx, event.with("session", id.to_string()))
         };
         self.store.write(change).await
     }
@@ -254,9 +273,16 @@ impl Sessions {
     ///
     /// # Returns
     /// How many were ended.
-    pub async fn revoke_all(&self, user: u64, keep: Option<Id<Session>>) -> Result<usize> {
-        let live = self.live.clone();
-        self.store.write(move |tx| end_all(tx, &live, user, keep)).await
+    pub async fn revoke_all(&self, by: Initiator, user: u64, keep: Option<Id<Session>>) -> Result<usize> {
+        let (live, now) = (self.live.clone(), self.env.now());
+        let change = move |tx: &mut WriteTx| {
+            let ended = end_all(tx, &live, user, keep)?;
+            let event =
+                Event::new(&by, "session.all_revoked", now).about(SubjectId::User(user), &name_of(tx, user)?);
+            audit::table::append(tx, event.with("sessions_ended", ended.to_string()))?;
+            Ok(ended)
+        };
+        self.store.write(change).await
     }
 
     /// Reads a refresh token that someone presents.
@@ -309,92 +335,4 @@ struct Next {
     session: Session,
     exchange: Exchange,
     granted: Granted,
-}
-
-/// A session and its user, when both may go on.
-fn current(tx: &impl crate::store::Tx, id: Id<Session>) -> Result<Option<(Session, User)>> {
-    let Some(session) = table::by_id(tx, id)? else { return Ok(None) };
-    let user = account::table::by_id(tx, session.user)?.filter(User::may_go_on);
-    Ok(user.map(|user| (session, user)))
-}
-
-/// The change of a login. The user is read again: between the hash and here it may have been changed.
-fn insert(
-    tx: &mut WriteTx,
-    live: &LiveSessions,
-    checked: &User,
-    renewed: Option<String>,
-    session: &Session,
-    limit: usize,
-) -> Result<()> {
-    let user = account::table::by_id(tx, checked.id)?.filter(User::may_go_on);
-    let user = user.filter(|user| user.password_hash == checked.password_hash);
-    let user = user.ok_or(Error::InvalidCredentials)?;
-    if let Some(password_hash) = renewed {
-        let renewed = User { password_hash, ..user.clone() };
-        account::table::update(tx, &user, &renewed)?;
-        live.forget_user(tx, user.id)?;
-    }
-    let ids = table::ids_of_user(tx, user.id)?;
-    for id in ids.iter().take((ids.len() + 1).saturating_sub(limit)) {
-        end(tx, live, *id)?;
-    }
-    table::insert(tx, session)
-}
-
-/// The change of a refresh: judges the token by what is there now, and exchanges it if it is the good one.
-fn exchange_token(
-    tx: &mut WriteTx,
-    live: &LiveSessions,
-    (generation, hash): (u32, [u8; 32]),
-    (next, exchange): (Session, Exchange),
-    now: Timestamp,
-    window: i64,
-) -> Result<Refreshed> {
-    // A user who may not go on has no session either: they end in the same change.
-    let Some(session) = table::by_id(tx, next.id)? else { return Ok(Refreshed::Gone) };
-    let earlier =
-        if generation < session.generation { table::exchange(tx, session.id, generation)? } else { None };
-    Ok(match session.judge((generation, &hash), earlier, now, window) {
-        Judgement::Current => {
-            // What is known of a live session stays true: only its end moves, and that is looked up when it comes.
-            table::update(tx, &next, &exchange)?;
-            Refreshed::Done
-        }
-        Judgement::Again { sealed } => Refreshed::Again { sealed },
-        Judgement::Worthless => Refreshed::Worthless,
-        Judgement::Stolen => {
-            end(tx, live, session.id)?;
-            Refreshed::Stolen { user: session.user }
-        }
-    })
-}
-
-/// Removes a session, and from the moment the change is durable nobody takes its tokens.
-///
-/// # Errors
-/// `Error::Unavailable` when the store does not serve.
-pub fn end(tx: &mut WriteTx, live: &LiveSessions, id: Id<Session>) -> Result<()> {
-    if let Some(session) = table::by_id(tx, id)? {
-        table::remove(tx, &session);
-    }
-    live.forget(tx, id);
-    Ok(())
-}
-
-/// Ends all sessions of a user, but perhaps one.
-///
-/// # Errors
-/// As [`end`].
-///
-/// # Returns
-/// How many were ended.
-pub fn end_all(tx: &mut WriteTx, live: &LiveSessions, user: u64, keep: Option<Id<Session>>) -> Result<usize> {
-    let ids = table::ids_of_user(tx, user)?.into_iter().filter(|id| Some(*id) != keep);
-    let mut ended = 0;
-    for id in ids {
-        end(tx, live, id)?;
-        ended += 1;
-    }
-    Ok(ended)
 }

@@ -11,9 +11,9 @@ use crate::account::{Accounts, User};
 use crate::base::text::DisplayName;
 use crate::base::{Error, PageRequest, Result, Timestamp};
 use crate::http::{Done, Failure, Json, May, Query, spec};
+use crate::rbac::Named;
 use crate::rbac::model::roles_of;
 use crate::rbac::permission::{UsersDelete, UsersRead, UsersRoles, UsersSessions, UsersWrite};
-use crate::rbac::{Giver, Named};
 
 const MAX_ROLES: usize = 100;
 
@@ -60,6 +60,8 @@ struct AccountView {
     created_at: String,
     updated_at: String,
     password_changed_at: String,
+    /// Whether its sessions can do nothing but choose another password.
+    password_change_required: bool,
     /// Since when it lies in the recycle bin.
     deleted_at: Option<String>,
 }
@@ -82,6 +84,8 @@ struct AccountBody {
     email: Option<String>,
     /// False ends all sessions.
     is_active: Option<bool>,
+    /// True: until it has another password, its sessions can do nothing but choose one.
+    password_change_required: Option<bool>,
 }
 
 #[derive(Object)]
@@ -144,20 +148,20 @@ impl UsersApi {
         body: Json<AccountBody>,
     ) -> Result<Json<AccountView>, Failure> {
         let change = body.0.try_into()?;
-        Ok(Json((&self.users.change(Giver::User(caller.0.user.id), id.0, change).await?).into()))
+        Ok(Json((&self.users.change(caller.initiator(), id.0, change).await?).into()))
     }
 
     /// Put an account into the recycle bin for 30 days
     #[oai(path = "/users/:id", method = "delete", operation_id = "delete_user")]
     async fn delete(&self, caller: May<UsersDelete>, id: Path<u64>) -> Result<Done, Failure> {
-        self.users.delete(Giver::User(caller.0.user.id), id.0).await?;
+        self.users.delete(caller.initiator(), id.0).await?;
         Ok(Done)
     }
 
     /// Take an account out of the recycle bin
     #[oai(path = "/users/:id/restore", method = "post", operation_id = "restore_user")]
     async fn restore(&self, caller: May<UsersDelete>, id: Path<u64>) -> Result<Json<AccountView>, Failure> {
-        Ok(Json((&self.users.restore(Giver::User(caller.0.user.id), id.0).await?).into()))
+        Ok(Json((&self.users.restore(caller.initiator(), id.0).await?).into()))
     }
 
     /// Give an account these roles instead of those that it has
@@ -173,8 +177,8 @@ impl UsersApi {
         if body.0.roles.len() > MAX_ROLES {
             return Err(Error::invalid("roles", format!("must be at most {MAX_ROLES}")).into());
         }
-        let giver = Giver::User(caller.0.user.id);
-        Ok(Json((&self.accounts.set_roles(giver, id.0, &body.0.roles).await?).into()))
+        let by = caller.initiator();
+        Ok(Json((&self.accounts.set_roles(by, id.0, &body.0.roles).await?).into()))
     }
 
     /// End all sessions of an account
@@ -184,7 +188,7 @@ impl UsersApi {
         caller: May<UsersSessions>,
         id: Path<u64>,
     ) -> Result<Json<EndedSessions>, Failure> {
-        let ended = self.users.end_sessions(Giver::User(caller.0.user.id), id.0).await?;
+        let ended = self.users.end_sessions(caller.initiator(), id.0).await?;
         Ok(Json(EndedSessions { ended }))
     }
 }
@@ -194,7 +198,11 @@ impl TryFrom<AccountBody> for AccountChange {
 
     fn try_from(body: AccountBody) -> Result<Self> {
         let profile = profile_change(body.first_name, body.last_name, body.email.as_deref())?;
-        Ok(Self { profile, is_active: body.is_active })
+        Ok(Self {
+            profile,
+            is_active: body.is_active,
+            password_change_required: body.password_change_required,
+        })
     }
 }
 
@@ -213,6 +221,7 @@ impl From<&User> for AccountView {
             created_at: user.created_at.rfc3339(),
             updated_at: user.updated_at.rfc3339(),
             password_changed_at: user.password_changed_at.rfc3339(),
+            password_change_required: user.password_change_required,
             deleted_at: user.deleted_at.map(Timestamp::rfc3339),
         }
     }
@@ -232,6 +241,7 @@ impl Example for AccountView {
             created_at: "2025-06-15T11:09:03Z".into(),
             updated_at: "2025-06-15T11:09:03Z".into(),
             password_changed_at: "2025-06-15T11:09:03Z".into(),
+            password_change_required: false,
             deleted_at: None,
         }
     }
@@ -250,6 +260,7 @@ impl Example for AccountBody {
             last_name: MaybeUndefined::Undefined,
             email: None,
             is_active: Some(true),
+            password_change_required: None,
         }
     }
 }

@@ -1,13 +1,16 @@
 //! Finding accounts, changing them, and the recycle bin. Nobody acts on an account that holds more than they do.
 use crate::account::model::{By, Filter};
+use crate::account::service::changed;
 use crate::account::table::{self, BIN_SECS};
 use crate::account::{ProfileChange, User};
+use crate::api_key;
+use crate::audit::{self, Event};
 use crate::base::{Env, Error, Page, PageRequest, Result};
-use crate::rbac::Giver;
 use crate::rbac::service::check_over;
+use crate::rbac::{Initiator, SubjectId};
 use crate::session::LiveSessions;
-use crate::session::service::end_all;
-use crate::store::{Store, WriteTx};
+use crate::session::change::end_all;
+use crate::store::{Store, Sweep, WriteTx};
 
 /// Accounts as administrators see them.
 #[derive(Clone)]
@@ -22,7 +25,23 @@ pub struct Users {
 pub struct AccountChange {
     pub profile: ProfileChange,
     pub is_active: Option<bool>,
+    pub password_change_required: Option<bool>,
 }
+
+/// How users end: for good, once they have lain in the recycle bin for their time.
+pub const SWEEPS: [Sweep; 1] = [Sweep {
+    table: table::NAME,
+    end: |tx, key, now| {
+        // Restored meanwhile, or restored and deleted again: that has a row of its own.
+        let due = table::thrown_away(tx, key)?.filter(|(_, end)| *end <= now);
+        if let Some((user, _)) = due {
+            api_key::change::remove_all(tx, SubjectId::User(user.id))?;
+            table::remove(tx, &user);
+            audit::table::append(tx, Event::new(&Initiator::system(), "user.erased", now).about_user(&user))?;
+        }
+        Ok(None)
+    },
+}];
 
 impl Users {
     #[must_use]
@@ -51,16 +70,19 @@ impl Users {
     /// # Errors
     /// `Error::NotFound`; `Error::Forbidden` for a user who holds more than the giver; `Error::Invalid` naming `email`
     /// when it is taken, and `is_active` for the last superuser.
-    pub async fn change(&self, giver: Giver, id: u64, change: AccountChange) -> Result<User> {
+    pub async fn change(&self, by: Initiator, id: u64, change: AccountChange) -> Result<User> {
         let now = self.env.now();
-        self.write(giver, id, move |tx, live, old| {
-            let is_active = change.is_active.unwrap_or(old.is_active);
-            let new = User { is_active, ..old.clone().with(change.profile, now) };
+        let AccountChange { profile, is_active, password_change_required } = change;
+        self.write(by, id, move |tx, live, by, old| {
+            let is_active = is_active.unwrap_or(old.is_active);
+            let password_change_required = password_change_required.unwrap_or(old.password_change_required);
+            let new = User { is_active, password_change_required, ..old.clone().with(profile, now) };
             if !is_active {
                 table::check_not_last_superuser(tx, old, "is_active")?;
                 end_all(tx, live, id, None)?;
             }
-            Ok(new)
+            let event = changed(by, old, &new);
+            Ok((new, event))
         })
         .await
     }
@@ -69,16 +91,17 @@ impl Users {
     ///
     /// # Errors
     /// As [`Users::change`]; `Error::Invalid` naming `id` for the last superuser.
-    pub async fn delete(&self, giver: Giver, id: u64) -> Result<()> {
+    pub async fn delete(&self, by: Initiator, id: u64) -> Result<()> {
         let now = self.env.now();
-        let deleted = self.write(giver, id, move |tx, live, old| {
+        let deleted = self.write(by, id, move |tx, live, by, old| {
             if old.deleted_at.is_some() {
                 return Err(Error::NotFound("user"));
             }
             table::check_not_last_superuser(tx, old, "id")?;
             end_all(tx, live, id, None)?;
             table::throw_away_at(tx, id, now.plus_secs(BIN_SECS))?;
-            Ok(User { deleted_at: Some(now), updated_at: now, ..old.clone() })
+            let event = Event::new(by, "user.deleted", now).about_user(old);
+            Ok((User { deleted_at: Some(now), updated_at: now, ..old.clone() }, event))
         });
         deleted.await?;
         tracing::info!(user = id, "account put into the recycle bin");
@@ -89,13 +112,14 @@ impl Users {
     ///
     /// # Errors
     /// As [`Users::change`]; `Error::Invalid` naming `id` for one that is not in it.
-    pub async fn restore(&self, giver: Giver, id: u64) -> Result<User> {
+    pub async fn restore(&self, by: Initiator, id: u64) -> Result<User> {
         let now = self.env.now();
-        let restored = self.write(giver, id, move |_, _, old| {
+        let restored = self.write(by, id, move |_, _, by, old| {
             if old.deleted_at.is_none() {
                 return Err(Error::invalid("id", "is not in the recycle bin"));
             }
-            Ok(User { deleted_at: None, updated_at: now, ..old.clone() })
+            let event = Event::new(by, "user.restored", now).about_user(old);
+            Ok((User { deleted_at: None, updated_at: now, ..old.clone() }, event))
         });
         let user = restored.await?;
         tracing::info!(user = id, "account restored");
@@ -109,29 +133,35 @@ impl Users {
     ///
     /// # Returns
     /// How many were ended.
-    pub async fn end_sessions(&self, giver: Giver, id: u64) -> Result<usize> {
-        let live = self.live.clone();
+    pub async fn end_sessions(&self, by: Initiator, id: u64) -> Result<usize> {
+        let (live, now) = (self.live.clone(), self.env.now());
         let change = move |tx: &mut WriteTx| {
             let user = table::by_id(tx, id)?.ok_or(Error::NotFound("user"))?;
-            check_over(tx, &giver, &user)?;
-            end_all(tx, &live, id, None)
+            check_over(tx, &by, &user)?;
+            let ended = end_all(tx, &live, id, None)?;
+            let event = Event::new(&by, "session.all_revoked", now).about_user(&user);
+            audit::table::append(tx, event.with("sessions_ended", ended.to_string()))?;
+            Ok(ended)
         };
         self.store.write(change).await
     }
 
     async fn write(
         &self,
-        giver: Giver,
+        by: Initiator,
         id: u64,
-        make: impl FnOnce(&mut WriteTx, &LiveSessions, &User) -> Result<User> + Send + 'static,
+        make: impl FnOnce(&mut WriteTx, &LiveSessions, &Initiator, &User) -> Result<(User, Event)>
+        + Send
+        + 'static,
     ) -> Result<User> {
         let live = self.live.clone();
         let change = move |tx: &mut WriteTx| {
             let old = table::by_id(tx, id)?.ok_or(Error::NotFound("user"))?;
-            check_over(tx, &giver, &old)?;
-            let new = make(tx, &live, &old)?;
+            check_over(tx, &by, &old)?;
+            let (new, event) = make(tx, &live, &by, &old)?;
             table::update(tx, &old, &new)?;
             live.forget_user(tx, id)?;
+            audit::table::append(tx, event)?;
             Ok(new)
         };
         self.store.write(change).await

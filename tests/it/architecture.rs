@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 const MAX_LINES: usize = 400;
 
 /// The libraries that belong to some layers alone.
-const WATCHED: [&str; 16] = [
+const WATCHED: [&str; 18] = [
     "poem",
     "poem_openapi",
     "redb",
@@ -17,6 +17,8 @@ const WATCHED: [&str; 16] = [
     "jsonwebtoken",
     "argon2",
     "blowfish",
+    "crc32fast",
+    "ipnet",
     "scrypt",
     "sha_crypt",
     "aws_lc_rs",
@@ -42,41 +44,53 @@ const LAYERS: &[Layer] = &[
     Layer { files: &["base/entropy.rs", "base/secret.rs"], ours: &[], libraries: &["aws_lc_rs"] },
     Layer { files: &["base/*"], ours: &[], libraries: &[] },
     Layer { files: &["crypto/foreign/*"], ours: &["base"], libraries: FOREIGN_HASHES },
-    Layer { files: &["crypto/*"], ours: &["base"], libraries: &["argon2", "aws_lc_rs", "jsonwebtoken"] },
+    Layer {
+        files: &["crypto/*"],
+        ours: &["base"],
+        libraries: &["argon2", "aws_lc_rs", "crc32fast", "jsonwebtoken"],
+    },
     Layer { files: &["store/*"], ours: &["base"], libraries: &["redb", "moka", "bincode", "tokio"] },
-    Layer { files: &["config/*"], ours: &["base", "crypto"], libraries: &["toml", "hyper"] },
-    // Of the sessions only the kind of their ids.
+    Layer { files: &["config/*"], ours: &["base", "crypto"], libraries: &["toml", "hyper", "ipnet"] },
+    // Of sessions, and of keys below, only the kind of their ids.
     Layer {
         files: &["http/caller.rs"],
         ours: &["base", "rbac", "session"],
         libraries: &["poem", "poem_openapi"],
     },
+    Layer { files: &["http/limit.rs"], ours: &["api_key", "base", "rbac"], libraries: &["poem", "moka"] },
     Layer {
         files: &["http/*"],
         ours: &["base", "config", "rbac"],
         libraries: &["poem", "poem_openapi", "moka", "tokio"],
     },
     Layer {
-        files: &["rbac/model.rs", "rbac/permission.rs", "rbac/book.rs"],
-        ours: &["base", "account", "session"],
+        files: &["rbac/actor.rs", "rbac/model.rs", "rbac/permission.rs", "rbac/book.rs"],
+        ours: &["account", "api_key", "base", "service_account", "session"],
         libraries: &[],
     },
     Layer {
-        files: &["*/model.rs", "account/password_policy.rs"],
-        ours: &["base", "crypto", "rbac"],
-        libraries: &[],
+        files: &["*/model.rs", "account/password_policy.rs", "audit/export.rs", "audit/failures.rs"],
+        ours: &["account", "base", "crypto", "rbac"],
+        libraries: &["ipnet"],
     },
-    Layer { files: &["*/table.rs"], ours: &["base", "rbac", "store"], libraries: &[] },
+    Layer { files: &["*/table.rs", "account/history.rs"], ours: &["base", "rbac", "store"], libraries: &[] },
     Layer {
-        files: &["*/http.rs"],
-        ours: &["account", "base", "config", "http", "rbac"],
-        libraries: &["poem", "poem_openapi"],
+        files: &["*/http.rs", "api_key/verify.rs", "api_key/view.rs"],
+        ours: &["account", "api_key", "base", "config", "http", "rbac", "session"],
+        libraries: &["poem", "poem_openapi", "ipnet"],
     },
     // Asks every part, and is its own wire form: twenty figures are not written twice.
     Layer { files: &["health/report.rs"], ours: FEATURES, libraries: &["poem_openapi"] },
     Layer { files: &["admin/*"], ours: FEATURES, libraries: &["tokio"] },
     Layer {
-        files: &["*/service.rs", "session/live.rs", "account/passwords.rs", "keys/master.rs"],
+        files: &[
+            "*/service.rs",
+            "*/change.rs",
+            "*/live.rs",
+            "api_key/usage.rs",
+            "account/passwords.rs",
+            "keys/master.rs",
+        ],
         ours: FEATURES,
         libraries: &["moka", "tokio", "aws_lc_rs", "bincode"],
     },
@@ -94,11 +108,39 @@ const LAYERS: &[Layer] = &[
 ];
 
 const FOREIGN_HASHES: &[&str] = &["argon2", "aws_lc_rs", "blowfish", "scrypt", "sha_crypt"];
-const FEATURES: &[&str] =
-    &["base", "crypto", "store", "account", "health", "keys", "rbac", "session", "users"];
+const FEATURES: &[&str] = &[
+    "base",
+    "crypto",
+    "store",
+    "account",
+    "api_key",
+    "audit",
+    "health",
+    "keys",
+    "rbac",
+    "service_account",
+    "session",
+    "users",
+];
 const EVERYTHING: &[&str] = &[
-    "base", "crypto", "store", "account", "check", "health", "keys", "rbac", "session", "users", "admin",
-    "app", "config", "http", "serve",
+    "base",
+    "crypto",
+    "store",
+    "account",
+    "api_key",
+    "audit",
+    "check",
+    "health",
+    "keys",
+    "rbac",
+    "service_account",
+    "session",
+    "users",
+    "admin",
+    "app",
+    "config",
+    "http",
+    "serve",
 ];
 
 /// What stands nowhere but in tests: `what` and the files that have a reason.

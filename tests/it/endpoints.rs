@@ -1,73 +1,15 @@
 //! Every operation of the OpenAPI document, whether somebody has thought of it here or not.
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
-use auth_service::rbac::Giver;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
-use crate::support::{Person, TestApp, check_contract_time};
-
-/// Operations that anyone may call, and why. This list may only shrink.
-const PUBLIC: [(&str, &str); 8] = [
-    ("get_health", "anyone may ask"),
-    ("get_liveness", "supervisors have no account"),
-    ("get_readiness", "supervisors have no account"),
-    ("get_jwks", "public keys are public"),
-    ("register", "nobody has an account before"),
-    ("log_in", "its credential is the password"),
-    ("log_in_alias", "its credential is the password"),
-    ("refresh_token", "its credential is the refresh token"),
-];
+use crate::support::{PUBLIC, Person, TestApp, check_contract_time, golden, operations};
 
 /// Answers that may be kept by caches, and why.
 const CACHEABLE: [(&str, &str); 1] = [("get_jwks", "public keys are public, and change seldom")];
 
 const JSON: &str = "application/json; charset=utf-8";
-
-/// One operation of the document.
-struct Operation<'s> {
-    id: &'s str,
-    method: Method,
-    path: String,
-    spec: &'s Value,
-}
-
-impl Operation<'_> {
-    fn is_public(&self) -> bool {
-        PUBLIC.iter().any(|(id, _)| *id == self.id)
-    }
-
-    fn is_unsafe(&self) -> bool {
-        self.method != Method::GET
-    }
-
-    /// A request with a body that is no worse than empty.
-    fn dressed(&self, request: RequestBuilder) -> RequestBuilder {
-        if self.is_unsafe() { request.json(&json!({})) } else { request }
-    }
-
-    fn responses(&self) -> impl Iterator<Item = (u16, &Value)> {
-        let all = self.spec["responses"].as_object().unwrap();
-        all.iter().map(|(status, response)| (status.parse().unwrap(), response))
-    }
-}
-
-fn operations(app: &TestApp) -> Vec<Operation<'_>> {
-    let mut all = Vec::new();
-    for (path, operations) in app.spec["paths"].as_object().unwrap() {
-        for (method, spec) in operations.as_object().unwrap() {
-            all.push(Operation {
-                id: spec["operationId"].as_str().unwrap_or_else(|| panic!("{method} {path} has no id")),
-                method: method.to_uppercase().parse().unwrap(),
-                path: path.replace("{id}", &"0".repeat(32)),
-                spec,
-            });
-        }
-    }
-    assert!(all.len() >= 16, "the walk has lost its way");
-    all
-}
 
 /// What a schema shows as its example, behind references.
 fn example<'s>(app: &'s TestApp, content: &'s Value) -> Option<&'s Value> {
@@ -173,12 +115,17 @@ async fn every_operation_says_which_credentials_it_takes() {
     for operation in operations(&app) {
         let security = &operation.spec["security"];
         if operation.is_public() {
-            let may_have_one = json!([{}, {"bearer": []}, {"cookie": []}]);
+            let may_have_one = json!([{}, {"bearer": []}, {"cookie": []}, {"api_key": []}]);
             let fits =
                 if operation.id == "get_health" { *security == may_have_one } else { security.is_null() };
             assert!(fits, "{} is public and asks for a credential", operation.id);
         } else {
-            assert_eq!(*security, json!([{"bearer": []}, {"cookie": []}]), "{}", operation.id);
+            assert_eq!(
+                *security,
+                json!([{"bearer": []}, {"cookie": []}, {"api_key": []}]),
+                "{}",
+                operation.id
+            );
         }
     }
 }
@@ -239,49 +186,6 @@ async fn every_operation_takes_the_tokens_that_it_says_it_takes() {
         let again = app.log_in(&operation.id.replace('_', "-"), crate::support::PASSWORD).await;
         assert_eq!(ask(page(&again)).await, status, "{}", operation.id);
     }
-}
-
-#[tokio::test]
-async fn every_operation_needs_just_the_permission_that_it_says_it_needs() {
-    let app = TestApp::start().await;
-    let (root, everyone) = (app.superuser("root").await, app.user("everyone").await);
-    let mut count = 0;
-    for operation in operations(&app) {
-        let Some(permission) = operation.spec["x-permission"].as_str() else { continue };
-        let ask =
-            |who: &Person| operation.dressed(who.bearer(operation.method.clone(), &operation.path)).send();
-        let answer = ask(&everyone).await.unwrap();
-        let details = app.failure(operation.method.clone(), answer, 403, "FORBIDDEN").await;
-        assert_eq!(details, json!({"permission": permission}), "{}", operation.id);
-        let role = operation.id.replace('_', "-");
-        let body = json!({"name": role, "permissions": [permission]});
-        app.json(root.bearer(Method::POST, "/roles").json(&body), 201).await;
-        let user = app.user(&role).await;
-        app.app.accounts.set_roles(Giver::Host, user.id(), std::slice::from_ref(&role)).await.unwrap();
-        let status = ask(&user).await.unwrap().status().as_u16();
-        assert!(matches!(status, 200..300 | 400 | 404), "{}: {status}", operation.id);
-        count += 1;
-    }
-    assert!(count >= 8, "{count}");
-}
-
-/// Operation by operation, which of the built-in roles may do it.
-#[tokio::test]
-async fn the_table_of_roles_is_the_golden_one() {
-    let app = TestApp::start().await;
-    let book = app.app.roles.book().unwrap();
-    let mut table = format!("{:32}{:24}superuser  admin  user\n", "operation", "permission");
-    for operation in operations(&app) {
-        let needed = operation.spec["x-permission"].as_str();
-        let shown = needed.unwrap_or(if operation.is_public() { "(anyone)" } else { "(the own account)" });
-        let tick = |role: &str| match needed {
-            Some(needed) if !book.allows([role], needed) => "-",
-            _ => "x",
-        };
-        let ticks = [tick("superuser"), tick("admin"), tick("user")];
-        table += &format!("{:32}{shown:24}{:11}{:7}{}\n", operation.id, ticks[0], ticks[1], ticks[2]);
-    }
-    golden("roles.txt", &table);
 }
 
 #[tokio::test]
@@ -371,15 +275,4 @@ async fn the_document_has_nothing_that_nobody_refers_to() {
 async fn the_document_is_the_golden_one() {
     let app = TestApp::start().await;
     golden("openapi.json", &(serde_json::to_string_pretty(&app.spec).unwrap() + "\n"));
-}
-
-fn golden(name: &str, text: &str) {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/it/golden").join(name);
-    if std::env::var("AUTH_BLESS").is_ok_and(|bless| bless == "1") {
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, text).unwrap();
-    }
-    let golden = std::fs::read_to_string(&path).unwrap_or_default();
-    let differs = text.lines().zip(golden.lines()).position(|(now, before)| now != before).map(|at| at + 1);
-    assert!(text == golden, "differs from {} at line {differs:?}; AUTH_BLESS=1 rewrites it", path.display());
 }

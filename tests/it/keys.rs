@@ -71,7 +71,7 @@ async fn a_rotation_goes_in_stages_and_logs_nobody_out() {
     before.sort();
     assert_eq!(published_ids(&app).await, before);
 
-    app.app.keys.rotate().await.unwrap();
+    app.app.keys.rotate(auth_service::rbac::Initiator::host()).await.unwrap();
     assert_eq!(ann.status().await, 200, "what the old key signed is still taken");
     let bob = app.user("bob").await;
     assert_eq!(signer(&bob), second, "others knew this key before it signed");
@@ -79,7 +79,7 @@ async fn a_rotation_goes_in_stages_and_logs_nobody_out() {
     let ann_again = ann.refreshed().await;
     assert_eq!(signer(&ann_again), second);
 
-    app.app.keys.rotate().await.unwrap();
+    app.app.keys.rotate(auth_service::rbac::Initiator::host()).await.unwrap();
     for person in [&ann, &bob, &ann_again] {
         assert_eq!(person.status().await, 200);
     }
@@ -91,13 +91,13 @@ async fn an_old_key_goes_when_its_last_token_has_ended_and_not_before() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
     let first = signer(&ann);
-    app.app.keys.rotate().await.unwrap();
+    app.app.keys.rotate(auth_service::rbac::Initiator::host()).await.unwrap();
     app.clock.advance_secs(899);
-    app.app.keys.rotate().await.unwrap();
+    app.app.keys.rotate(auth_service::rbac::Initiator::host()).await.unwrap();
     assert!(published_ids(&app).await.contains(&first));
     assert_eq!(ann.status().await, 200);
     app.clock.advance_secs(2);
-    app.app.keys.rotate().await.unwrap();
+    app.app.keys.rotate(auth_service::rbac::Initiator::host()).await.unwrap();
     assert!(!published_ids(&app).await.contains(&first));
     app.fails(ann.bearer(Method::GET, "/auth/me"), 401, "TOKEN_EXPIRED").await;
     assert_eq!(ann.refreshed().await.status().await, 200, "the session goes on");
@@ -133,7 +133,7 @@ async fn keys_and_their_stages_outlive_a_restart() {
     let setup = || Setup::default().at("http://id.example");
     let app = setup().start().await;
     let ann = app.user("ann").await.tokens;
-    app.app.keys.rotate().await.unwrap();
+    app.app.keys.rotate(auth_service::rbac::Initiator::host()).await.unwrap();
     let bob = app.user("bob").await.tokens;
     let before = published_ids(&app).await;
     let app = app.restart(setup()).await;

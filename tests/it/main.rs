@@ -11,6 +11,7 @@ mod health;
 mod http;
 mod keys;
 mod listener;
+mod permissions;
 mod rbac;
 mod session;
 mod support;

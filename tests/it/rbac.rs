@@ -1,4 +1,5 @@
 //! Roles, permissions, and the question whether somebody may do something.
+use auth_service::rbac::Initiator;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
@@ -16,7 +17,7 @@ fn change(who: &Person, role: &str, body: &Value) -> RequestBuilder {
 async fn give(app: &TestApp, name: &str, roles: &[&str]) {
     let roles: Vec<String> = roles.iter().map(|&role| role.to_owned()).collect();
     let id = app.app.accounts.find(name).unwrap().id;
-    app.app.accounts.set_roles(auth_service::rbac::Giver::Host, id, &roles).await.unwrap();
+    app.app.accounts.set_roles(Initiator::host(), id, &roles).await.unwrap();
 }
 
 async fn may(who: &Person<'_>, permission: &str) -> bool {
@@ -45,7 +46,10 @@ async fn a_role_gives_what_it_holds_and_what_the_roles_that_it_includes_hold() {
     assert!(may(&ann, "billing:invoices:write").await && !may(&ann, "billing:write").await);
     let mine = app.json(ann.bearer(Method::GET, "/auth/me/permissions"), 200).await;
     assert_eq!(mine["roles"], json!(["writer", "user"]));
-    assert_eq!(mine["permissions"], json!(["billing:invoices:*", "billing:invoices:read"]));
+    let own = ["account:keys", "account:password", "account:read", "account:write"];
+    let own = own.into_iter().chain(["billing:invoices:*", "billing:invoices:read"]);
+    assert_eq!(mine["permissions"], json!(own.collect::<Vec<_>>()));
+    assert_eq!(mine["subject"], json!({"type": "user", "id": "2", "name": "ann"}));
 }
 
 #[tokio::test]
@@ -216,7 +220,7 @@ async fn about_others_one_may_ask_with_the_right_to() {
     bob.log_out().await;
     let answer = app.json(ask(&ann, json!({"token": bob.tokens.access})), 200).await;
     assert_eq!((&answer["results"], &answer["subject"]), (&none, &Value::Null));
-    app.app.accounts.set_active(3, false).await.unwrap();
+    app.app.accounts.set_active(Initiator::host(), 3, false).await.unwrap();
     assert_eq!(app.json(ask(&ann, json!({"subject": "3"})), 200).await["subject"], Value::Null);
     app.refuses(ask(&ann, json!({"subject": "ann"})), "subject").await;
     app.refuses(ask(&ann, json!({"subject": "1", "token": "x"})), "token").await;
@@ -230,24 +234,24 @@ async fn the_last_superuser_stays() {
     let app = TestApp::start().await;
     let root = app.superuser("root").await;
     let accounts = &app.app.accounts;
-    let giver = auth_service::rbac::Giver::Host;
-    assert!(accounts.set_active(1, false).await.is_err());
-    assert!(accounts.delete(1).await.is_err());
-    assert!(accounts.set_roles(giver.clone(), 1, &[]).await.is_err());
+    assert!(accounts.set_active(Initiator::host(), 1, false).await.is_err());
+    assert!(accounts.delete(Initiator::host(), 1).await.is_err());
+    assert!(accounts.set_roles(Initiator::host(), 1, &[]).await.is_err());
     let password = json!({"password": crate::support::PASSWORD});
     app.refuses(root.bearer(Method::DELETE, "/auth/me").json(&password), "password").await;
     let second = app.superuser("second").await;
-    accounts.set_active(2, false).await.unwrap();
-    assert!(accounts.delete(1).await.is_err(), "the other one is switched off");
-    accounts.set_active(2, true).await.unwrap();
+    accounts.set_active(Initiator::host(), 2, false).await.unwrap();
+    assert!(accounts.delete(Initiator::host(), 1).await.is_err(), "the other one is switched off");
+    accounts.set_active(Initiator::host(), 2, true).await.unwrap();
     app.done(root.bearer(Method::DELETE, "/auth/me").json(&password)).await;
-    assert!(accounts.set_roles(giver, 2, &["admin".to_owned()]).await.is_err());
+    assert!(accounts.set_roles(Initiator::host(), 2, &["admin".to_owned()]).await.is_err());
     second.is_out("TOKEN_REVOKED").await;
 }
 
 #[tokio::test]
 async fn rights_that_were_taken_before_the_change_give_nothing() {
-    use auth_service::rbac::{Giver, RoleName, model::RoleChange};
+    use auth_service::base::Id;
+    use auth_service::rbac::{RoleName, SubjectId, ViaId, Who, model::RoleChange};
     let app = TestApp::start().await;
     app.superuser("root").await;
     let ann = app.user("ann").await;
@@ -256,13 +260,16 @@ async fn rights_that_were_taken_before_the_change_give_nothing() {
             includes: Some(vec![RoleName::parse("includes", "admin").unwrap()]),
             ..Default::default()
         };
-        app.app.roles.create(Giver::User(ann.id()), RoleName::parse("name", name).unwrap(), change)
+        let (id, name_of) = (SubjectId::User(ann.id()), "ann".to_owned());
+        let who = Who::Subject { id, name: name_of, via: ViaId::Session(Id::from_bytes([0; 16])) };
+        let by = Initiator { who, ..Initiator::default() };
+        app.app.roles.create(by, RoleName::parse("name", name).unwrap(), change)
     };
     give(&app, "ann", &["admin"]).await;
     make("first").await.unwrap();
     give(&app, "ann", &[]).await;
     assert!(make("second").await.is_err());
     give(&app, "ann", &["admin"]).await;
-    app.app.accounts.set_active(ann.id(), false).await.unwrap();
+    app.app.accounts.set_active(Initiator::host(), ann.id(), false).await.unwrap();
     assert!(make("third").await.is_err());
 }

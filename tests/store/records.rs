@@ -5,12 +5,20 @@
 use std::path::{Path, PathBuf};
 
 use auth_service::account::User;
-use auth_service::base::text::{DisplayName, Email, LookupKey, Username};
+use auth_service::api_key::model::Previous;
+use auth_service::api_key::table::{LastUse, Uses};
+use auth_service::api_key::{ApiKey, Rights};
+use auth_service::audit::export::exported;
+use auth_service::audit::table::Chain;
+use auth_service::audit::{Entry, Event};
+use auth_service::base::text::{DisplayName, Email, LookupKey, Slug, Username};
 use auth_service::base::{Id, Timestamp};
-use auth_service::crypto::Algorithm;
+use auth_service::crypto::{Algorithm, sha256};
 use auth_service::keys::{KeyRecord, Stage};
 use auth_service::rbac::table::Definition;
-use auth_service::rbac::{Pattern, Permission, Role, RoleName};
+use auth_service::rbac::{Initiator, Pattern, Permission, Role, RoleName, SubjectId, ViaId, Who};
+use auth_service::service_account::ServiceAccount;
+use auth_service::service_account::table::ByName;
 use auth_service::session::model::Exchange;
 use auth_service::session::{Origin, Session};
 use auth_service::store::{Map, Record, encode};
@@ -79,6 +87,7 @@ fn user() -> User {
         updated_at: TIME.plus_secs(1),
         password_changed_at: TIME.plus_secs(-1),
         deleted_at: Some(TIME.plus_secs(2)),
+        password_change_required: true,
     }
 }
 
@@ -107,9 +116,14 @@ fn key(algorithm: Algorithm, stage: Stage) -> KeyRecord {
 
 #[test]
 fn a_user_is_written_as_ever() {
-    // The first version had neither roles nor a recycle bin.
-    let first = || User { roles: Vec::new(), deleted_at: None, ..user() };
-    check("user", &user(), |version| if version == 1 { first() } else { user() });
+    // The first version had neither roles nor a recycle bin, the second no required change of the password.
+    let second = || User { password_change_required: false, ..user() };
+    let first = || User { roles: Vec::new(), deleted_at: None, ..second() };
+    check("user", &user(), |version| match version {
+        1 => first(),
+        2 => second(),
+        _ => user(),
+    });
 }
 
 #[test]
@@ -131,6 +145,86 @@ fn a_permission_is_written_as_ever() {
     let name = Permission::parse("name", "billing:invoices:read").unwrap();
     let permission = Definition { name, description: "Read any invoice".to_owned(), created_at: TIME };
     check("permission", &permission, |_| permission.clone());
+}
+
+#[test]
+fn a_service_account_is_written_as_ever() {
+    let account = ServiceAccount {
+        id: Id::from_bytes(*b"fedcba9876543210"),
+        name: Slug::parse("name", "invoicer").unwrap(),
+        description: "Sends invoices".to_owned(),
+        roles: vec![RoleName::parse("roles", "bookkeeper").unwrap()],
+        is_active: true,
+        created_at: TIME,
+        updated_at: TIME.plus_secs(1),
+    };
+    check("service_account", &account, |_| account.clone());
+    let by_name = ByName(account.id);
+    check("service_account_by_name", &by_name, |_| by_name);
+}
+
+#[test]
+fn an_api_key_is_written_as_ever() {
+    let key = ApiKey {
+        id: Id::from_bytes(*b"0123456789abcdef"),
+        owner: SubjectId::Service(Id::from_bytes(*b"fedcba9876543210")),
+        name: "deploy".to_owned(),
+        rights: Rights {
+            unrestricted: false,
+            permissions: vec![Pattern::parse("permissions", "billing:*:read").unwrap()],
+            roles: vec![RoleName::parse("roles", "bookkeeper").unwrap()],
+        },
+        networks: vec!["10.0.0.0/8".parse().unwrap(), "2001:db8::/32".parse().unwrap()],
+        requests_per_hour: Some(300),
+        created_at: TIME,
+        updated_at: TIME.plus_secs(1),
+        rotated_at: Some(TIME.plus_secs(2)),
+        expires_at: None,
+        revoked_at: Some(TIME.plus_secs(3)),
+        hash: [0xab; 32],
+        previous: Some(Previous { hash: [0xcd; 32], until: TIME.plus_secs(4) }),
+    };
+    check("api_key", &key, |_| key.clone());
+    let last = LastUse { at: TIME, address: "10.1.2.3".to_owned() };
+    check("api_key_last_use", &last, |_| last.clone());
+    let uses = Uses { accepted: 300, refused: 2 };
+    check("api_key_uses", &uses, |_| uses);
+}
+
+fn event() -> Event {
+    let by = Initiator {
+        who: Who::Subject {
+            id: SubjectId::User(300),
+            name: "ünal".to_owned(),
+            via: ViaId::Key(Id::from_bytes(*b"0123456789abcdef")),
+        },
+        address: "10.1.2.3".to_owned(),
+        user_agent: "curl/8 \"x\"".to_owned(),
+        request_id: "req_1".to_owned(),
+    };
+    let service = SubjectId::Service(Id::from_bytes(*b"fedcba9876543210"));
+    Event::new(&by, "api_key.created", TIME).about(service, "invoicer").with("name", "deploy")
+}
+
+/// What an event is hashed as never changes: a trail that was written by an older program is checked by a newer one.
+#[test]
+fn an_event_is_written_and_hashed_as_ever() {
+    let entry = Entry::after(&[7; 32], 300, event()).unwrap();
+    check("audit", &entry, |_| entry.clone());
+    let line = exported(&entry).unwrap();
+    let expected = concat!(
+        r#"{"seq":300,"at":"2025-06-15T11:09:03.405528Z","action":"api_key.created","outcome":"success","#,
+        r#""actor":{"type":"user","id":"300","name":"ünal","api_key":"30313233343536373839616263646566"},"#,
+        r#""subject":{"type":"service_account","id":"66656463626139383736353433323130","name":"invoicer"},"#,
+        r#""address":"10.1.2.3","user_agent":"curl/8 \"x\"","request_id":"req_1","count":1,"#,
+        r#""details":{"name":"deploy"}"#,
+    );
+    let (without_hash, hash) = line.trim_end().split_once(r#","hash":""#).unwrap();
+    assert_eq!(without_hash, expected);
+    let hash = from_hex(hash.trim_end_matches("\"}"));
+    assert_eq!(hash, sha256(&[&[7; 32], format!("{expected}}}").as_bytes()]));
+    let chain = Chain { first: 2, anchor: [1; 32], last: 300, head: [2; 32], bytes: 70_000 };
+    check("audit_chain", &chain, |_| chain);
 }
 
 #[test]
@@ -188,7 +282,23 @@ fn every_record_of_the_program_has_golden_bytes() {
     found.sort_unstable();
     assert_eq!(
         found,
-        ["()", "Definition", "Exchange", "KeyRecord", "Role", "Session", "User", "u64"],
+        [
+            "()",
+            "ApiKey",
+            "ByName",
+            "Chain",
+            "Definition",
+            "Entry",
+            "Exchange",
+            "KeyRecord",
+            "LastUse",
+            "Role",
+            "ServiceAccount",
+            "Session",
+            "User",
+            "Uses",
+            "u64"
+        ],
         "tests here must know them all"
     );
 }

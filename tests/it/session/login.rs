@@ -201,13 +201,13 @@ async fn an_unknown_user_and_a_wrong_password_get_the_same_answer() {
 async fn a_disabled_account_is_told_so_only_with_the_right_password() {
     let app = TestApp::start().await;
     let user = app.user("ann").await;
-    app.app.accounts.set_active(1, false).await.unwrap();
+    app.app.accounts.set_active(auth_service::rbac::Initiator::host(), 1, false).await.unwrap();
     user.is_out("TOKEN_REVOKED").await;
     for name in ["ann", "ann@example.com"] {
         app.fails(login(&app, name, PASSWORD), 403, "ACCOUNT_DISABLED").await;
         app.fails(login(&app, name, "wrong wrong"), 401, "INVALID_CREDENTIALS").await;
     }
-    app.app.accounts.set_active(1, true).await.unwrap();
+    app.app.accounts.set_active(auth_service::rbac::Initiator::host(), 1, true).await.unwrap();
     user.is_out("TOKEN_REVOKED").await;
     app.log_in("ann", PASSWORD).await;
 }

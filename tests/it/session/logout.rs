@@ -122,9 +122,11 @@ async fn a_disabled_user_is_never_taken_after_the_answer() {
     app.register("ann").await;
     for _ in 0..5 {
         let user = app.log_in("ann", PASSWORD).await;
-        let disable = async { drop(app.app.accounts.set_active(1, false).await.unwrap()) };
+        let disable = async {
+            drop(app.app.accounts.set_active(auth_service::rbac::Initiator::host(), 1, false).await.unwrap());
+        };
         end_under_load(&user, disable).await;
-        app.app.accounts.set_active(1, true).await.unwrap();
+        app.app.accounts.set_active(auth_service::rbac::Initiator::host(), 1, true).await.unwrap();
     }
 }
 

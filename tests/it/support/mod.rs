@@ -2,6 +2,7 @@
 mod disk;
 mod envelope;
 pub mod jwt;
+mod operations;
 mod people;
 mod raw;
 
@@ -13,6 +14,7 @@ use auth_service::account::NewUser;
 use auth_service::app::App;
 use auth_service::base::{Env, ManualClock, Secret, SystemEntropy, Timestamp};
 use auth_service::config::{Config, Flags, load};
+use auth_service::rbac::Initiator;
 use auth_service::serve::serve_listener;
 use auth_service::store::{Disk, Options, Store};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
@@ -23,6 +25,7 @@ use tokio::task::JoinHandle;
 
 pub use disk::FaultyDisk;
 pub use envelope::{check_contract_time, check_envelope, envelope};
+pub use operations::{PUBLIC, golden, operations};
 pub use people::{Person, Tokens, set_cookie};
 pub use raw::{Raw, RawAnswer};
 
@@ -138,7 +141,8 @@ impl TestApp {
     pub async fn superuser(&self, name: &str) -> Person<'_> {
         let email = format!("{name}@example.com");
         let new = NewUser::parse((name, &email), (None, None), Secret::new(PASSWORD));
-        self.app.accounts.create(NewUser { is_superuser: true, ..new.unwrap() }).await.unwrap();
+        let new = NewUser { is_superuser: true, ..new.unwrap() };
+        self.app.accounts.create(Initiator::host(), new).await.unwrap();
         self.log_in(name, PASSWORD).await
     }
 

@@ -104,6 +104,12 @@ impl Person<'_> {
         self.app.fails(self.refresh_request(), 401, "TOKEN_REVOKED").await;
     }
 
+    /// The text of a new API key of its own.
+    pub async fn key(&self, body: Value) -> String {
+        let made = self.app.json(self.bearer(Method::POST, "/auth/api-keys").json(&body), 201).await;
+        made["key"].as_str().unwrap().to_owned()
+    }
+
     /// The session's id, as the token says it.
     pub fn session(&self) -> String {
         super::jwt::claims(&self.tokens.access)["sid"].as_str().unwrap().to_owned()

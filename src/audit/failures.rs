@@ -1,0 +1,133 @@
+//! Failed logins and refused requests, gathered in memory: what is the same is counted together, and only so many
+//! different ones an hour are written one by one. So an attack is seen and cannot fill the disk.
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::model::{Event, Outcome};
+use crate::base::Timestamp;
+use crate::rbac::Initiator;
+
+const HOUR_SECS: i64 = 3600;
+/// How long the sum of what found no room is gathered, in seconds.
+const REST_EVERY_SECS: i64 = 300;
+
+/// What makes two failures the same: everything but when it was, and which request.
+type Same = (String, String, Option<String>, String, Vec<(String, String)>);
+
+/// Failures that are not written yet.
+#[derive(Clone)]
+pub struct Failures(Arc<Mutex<Gathered>>);
+
+struct Gathered {
+    per_hour: u64,
+    /// Since when, and how many different ones there were in this hour.
+    hour: (Timestamp, u64),
+    events: HashMap<Same, Event>,
+    /// Those beyond.
+    rest: u64,
+    rest_since: Timestamp,
+}
+
+impl Failures {
+    /// `per_hour`: how many different ones are written one by one.
+    #[must_use]
+    pub fn new(per_hour: u64) -> Self {
+        let never = Timestamp::default();
+        let (events, rest) = (HashMap::new(), 0);
+        Self(Arc::new(Mutex::new(Gathered { per_hour, hour: (never, 0), events, rest, rest_since: never })))
+    }
+
+    /// Takes a failure in.
+    pub fn note(&self, event: Event) {
+        let event = Event { outcome: Outcome::Failure, ..event };
+        let mut gathered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        gathered.note(event);
+    }
+
+    /// Gives what is to be written, and forgets it.
+    #[must_use]
+    pub fn take(&self, now: Timestamp) -> Vec<Event> {
+        let mut gathered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        gathered.take(now, REST_EVERY_SECS)
+    }
+
+    /// [`Failures::take`] at the end, when nothing comes after it.
+    #[must_use]
+    pub fn take_all(&self, now: Timestamp) -> Vec<Event> {
+        let mut gathered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        gathered.take(now, 0)
+    }
+}
+
+impl Gathered {
+    fn note(&mut self, event: Event) {
+        if event.at.secs_since(self.hour.0) >= HOUR_SECS || event.at < self.hour.0 {
+            self.hour = (event.at, 0);
+        }
+        let same = same(&event);
+        if let Some(known) = self.events.get_mut(&same) {
+            known.count += event.count;
+        } else if self.hour.1 < self.per_hour {
+            self.hour.1 += 1;
+            self.events.insert(same, event);
+        } else {
+            if self.rest == 0 {
+                self.rest_since = event.at;
+            }
+            self.rest += event.count;
+        }
+    }
+
+    fn take(&mut self, now: Timestamp, rest_every_secs: i64) -> Vec<Event> {
+        let mut events: Vec<_> = self.events.drain().map(|(_, event)| event).collect();
+        events.sort_by_key(|event| event.at);
+        if self.rest > 0 && now.secs_since(self.rest_since) >= rest_every_secs {
+            let rest = Event::failed(&Initiator::system(), "audit.more_failures", now);
+            events.push(Event { count: self.rest, ..rest });
+            self.rest = 0;
+        }
+        events
+    }
+}
+
+fn same(event: &Event) -> Same {
+    let subject = event.subject.as_ref().or(event.actor.id.is_some().then_some(&event.actor));
+    let party = subject.map(|party| format!("{}/{}", party.kind, party.name));
+    (event.action.clone(), event.actor.kind.clone(), party, event.address.clone(), event.details.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(address: u64, secs: i64) -> Event {
+        let by = Initiator { address: address.to_string(), ..Initiator::default() };
+        Event::failed(&by, "session.refused", Timestamp::from_secs(1_800_000_000 + secs))
+    }
+
+    fn at(secs: i64) -> Timestamp {
+        Timestamp::from_secs(1_800_000_000 + secs)
+    }
+
+    #[test]
+    fn what_is_the_same_is_counted_together() {
+        let failures = Failures::new(10);
+        (0..100).for_each(|n| failures.note(failure(n % 2, 0)));
+        let events = failures.take(at(1));
+        assert_eq!(events.iter().map(|event| event.count).collect::<Vec<_>>(), [50, 50]);
+        assert!(failures.take(at(1)).is_empty());
+    }
+
+    #[test]
+    fn an_hour_has_room_for_so_many_and_the_rest_is_a_number() {
+        let failures = Failures::new(10);
+        (0..100).for_each(|n| failures.note(failure(n, 0)));
+        assert_eq!(failures.take(at(1)).len(), 10);
+        (0..5).for_each(|n| failures.note(failure(n, 10)));
+        let rest = failures.take(at(REST_EVERY_SECS));
+        assert_eq!((rest.len(), rest[0].count, &*rest[0].action), (1, 95, "audit.more_failures"));
+        failures.note(failure(1, HOUR_SECS));
+        assert_eq!(failures.take(at(HOUR_SECS)).len(), 1);
+        assert!(failures.take_all(at(HOUR_SECS)).is_empty());
+    }
+}

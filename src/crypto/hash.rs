@@ -1,0 +1,12 @@
+//! The plain hash of what is random enough, or no secret.
+use aws_lc_rs::digest::{Context, SHA256};
+
+/// SHA-256 over some parts, one after the other.
+#[must_use]
+pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
+    let mut context = Context::new(&SHA256);
+    parts.iter().for_each(|part| context.update(part));
+    let mut hash = [0; 32];
+    hash.copy_from_slice(context.finish().as_ref());
+    hash
+}
