@@ -20,7 +20,7 @@ pub struct User {
     pub is_superuser: bool,
     /// Beside that of everyone, and the superuser's.
     pub roles: Vec<RoleName>,
-    /// The PHC string of the password's hash.
+    /// The password's hash: ours, one of another system until the first login, or empty while there is none.
     pub password_hash: String,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,

@@ -46,7 +46,8 @@ impl Passwords {
         self.run(move |hasher| hasher.hash(cost, salt, &password)).await
     }
 
-    /// Whether a password fits a stored hash. Without one (there is no such account) it takes as long.
+    /// Whether a password fits a stored hash. Without one (there is no such account, or it has no password yet: the
+    /// hash is empty) none does, and it takes as long.
     ///
     /// # Errors
     /// `Error::Busy` when too many hashes wait already.
@@ -56,6 +57,7 @@ impl Passwords {
             return Ok(Verdict::Wrong);
         }
         let (cost, salt) = (self.cost, entropy::bytes(self.env.entropy.as_ref()));
+        let stored = stored.filter(|hash| !hash.is_empty());
         self.run(move |hasher| {
             let Some(stored) = stored else {
                 hasher.verify_nothing(cost, &password)?;
@@ -105,5 +107,8 @@ mod tests {
         assert!(ours.starts_with("$argon2id$v=19$m=8,t=1,p=1$"), "{ours}");
         assert_eq!(verify(&ours, "correct horse").await, Ok(Verdict::Right));
         assert_eq!(verify(&ours, "wrong").await, Ok(Verdict::Wrong));
+        for password in ["", "correct horse"] {
+            assert_eq!(verify("", password).await, Ok(Verdict::Wrong), "no password fits no hash");
+        }
     }
 }

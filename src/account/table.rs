@@ -5,7 +5,7 @@ use crate::base::text::{Email, LookupKey, MAX_TYPED_BYTES};
 use crate::base::{Error, Page, PageRequest, Result, Timestamp};
 use crate::rbac::RoleName;
 use crate::rbac::model::SUPERUSER;
-use crate::store::{Check, Map, Tx, WriteTx, expire_at, next_id, points_at};
+use crate::store::{Check, Map, Tx, WriteTx, coming_id, expire_at, next_id, points_at};
 
 /// id -> user
 const USERS: Map<User> = Map::new(NAME);
@@ -153,14 +153,18 @@ pub fn thrown_away(tx: &impl Tx, key: &[u8]) -> Result<Option<(User, Timestamp)>
     Ok(user.and_then(|user| user.deleted_at.map(|at| at.plus_secs(BIN_SECS)).map(|end| (user, end))))
 }
 
-/// Claims an id and both names and writes the user that `make` makes of the id.
+/// Claims an id and both names and writes the user that `make` makes of the id. Refused, it leaves no edit, so that a
+/// change of many users can go on without this one.
 ///
 /// # Errors
 /// `Error::Invalid` naming `username` or `email` when it is taken.
 pub fn insert(tx: &mut WriteTx, make: impl FnOnce(u64) -> User) -> Result<User> {
-    let user = make(next_id(tx, "user")?);
-    claim(tx, &BY_USERNAME, "username", &user.username.lookup_key(), user.id)?;
-    claim(tx, &BY_EMAIL, "email", &user.email.lookup_key(), user.id)?;
+    let user = make(coming_id(tx, "user")?);
+    let (name, address) = (user.username.lookup_key(), user.email.lookup_key());
+    check_free(tx, &name, &address)?;
+    next_id(tx, "user")?;
+    BY_USERNAME.put(tx, &name.to_bytes(), &user.id)?;
+    BY_EMAIL.put(tx, &address.to_bytes(), &user.id)?;
     for role in held(&user) {
         BY_ROLE.put(tx, &role_key(role, user.id), &())?;
     }
@@ -247,11 +251,30 @@ fn id_at(tx: &impl Tx, index: &Map<u64>, key: &LookupKey) -> Result<Option<u64>>
     index.get(tx, &key.to_bytes())
 }
 
-/// A name is free when nobody has it, nor one that a reader takes for it.
-fn claim(tx: &mut WriteTx, index: &Map<u64>, field: &'static str, key: &LookupKey, id: u64) -> Result<()> {
+/// Whether a new user may have these names.
+///
+/// # Errors
+/// As [`insert`].
+pub fn check_free(tx: &impl Tx, username: &LookupKey, email: &LookupKey) -> Result<()> {
+    check_free_for(tx, (&BY_USERNAME, "username"), username, None)?;
+    check_free_for(tx, (&BY_EMAIL, "email"), email, None)
+}
+
+/// A name is free when nobody else has it, nor one that a reader takes for it.
+fn check_free_for(
+    tx: &impl Tx,
+    (index, field): (&Map<u64>, &'static str),
+    key: &LookupKey,
+    id: Option<u64>,
+) -> Result<()> {
     let look_alikes = index.first(tx, &key.look_alike_prefix(), usize::MAX)?;
-    if look_alikes.iter().any(|(other, holder)| *holder != id && key.clashes_with(other)) {
+    if look_alikes.iter().any(|(other, holder)| Some(*holder) != id && key.clashes_with(other)) {
         return Err(Error::invalid(field, "is taken"));
     }
+    Ok(())
+}
+
+fn claim(tx: &mut WriteTx, index: &Map<u64>, field: &'static str, key: &LookupKey, id: u64) -> Result<()> {
+    check_free_for(tx, (index, field), key, Some(id))?;
     index.put(tx, &key.to_bytes(), &id)
 }

@@ -27,7 +27,7 @@ pub use disk::{Disk, FileDisk};
 pub use expiry::{Sweep, expire_at};
 pub use map::{Map, Record, decode_body, encode};
 pub use schema::{Migration, Schema};
-pub use sequence::next_id;
+pub use sequence::{coming_id, next_id};
 pub use tx::{ReadTx, Tx, WriteTx};
 pub use verify::{Check, Findings, points_at};
 
