@@ -36,9 +36,11 @@ use crate::session::http::SessionApi;
 use crate::session::service::{Lifetimes, Parts};
 use crate::session::{LiveSessions, Session, Sessions};
 use crate::store::{Check, Schema, Store, Sweep};
+use crate::transfer::Transfer;
+use crate::transfer::http::TransferApi;
 use crate::users::Users;
 use crate::users::http::UsersApi;
-use crate::{account, api_key, audit, check, health, keys, rbac, service_account, session, users};
+use crate::{account, api_key, audit, check, health, keys, rbac, service_account, session, transfer, users};
 
 /// How rows of every table end.
 pub const SWEEPS: &[Sweep] = &[
@@ -67,7 +69,7 @@ type Apis = (
     AccountApi,
     SessionApi,
     (ApiKeysApi, VerifyApi),
-    UsersApi,
+    (UsersApi, TransferApi),
     ServiceAccountsApi,
     RolesApi,
     CheckApi,
@@ -93,6 +95,7 @@ pub struct App {
     pub audit: Audit,
     pub roles: Roles,
     pub users: Users,
+    pub transfer: Transfer,
     pub health: Health,
 }
 
@@ -140,6 +143,7 @@ impl App {
         let service_accounts = ServiceAccounts { store: store.clone(), env: env.clone(), live: live_keys };
         let limits = &config.rate_limit;
         let limiter = Arc::new(RateLimiter::new(limits.requests_per_hour, limits.max_clients)?);
+        let transfer = Transfer::new(store.clone(), env.clone());
         let health = Health::new(store.clone(), env.clone());
         Ok(Self {
             config: Arc::new(config),
@@ -157,6 +161,7 @@ impl App {
             audit,
             roles,
             users,
+            transfer,
             health,
         })
     }
@@ -205,6 +210,7 @@ impl App {
                 session::http::PERMISSIONS,
                 rbac::http::PERMISSIONS,
                 users::http::PERMISSIONS,
+                transfer::http::PERMISSIONS,
                 api_key::http::PERMISSIONS,
                 api_key::verify::PERMISSIONS,
                 service_account::http::PERMISSIONS,
@@ -225,6 +231,7 @@ impl App {
             api_keys: self.api_keys.clone(),
             service_accounts: self.service_accounts.clone(),
             audit: self.audit.clone(),
+            transfer: self.transfer.clone(),
             keys: self.keys.clone(),
             health: self.health.clone(),
             store: self.store.clone(),
@@ -288,6 +295,7 @@ impl App {
             passwords: self.passwords.clone(),
             data_dir: self.config.data_dir.clone(),
         };
+        let transfer = TransferApi(self.transfer.clone());
         let verify = VerifyApi {
             keys: self.api_keys.clone(),
             roles: self.roles.clone(),
@@ -298,7 +306,7 @@ impl App {
             AccountApi { accounts: self.accounts.clone(), registration, cookies: Arc::clone(&cookies) },
             SessionApi { sessions: self.sessions.clone(), cookies },
             (ApiKeysApi(self.api_keys.clone()), verify),
-            UsersApi { users: self.users.clone(), accounts: self.accounts.clone() },
+            (UsersApi { users: self.users.clone(), accounts: self.accounts.clone() }, transfer),
             ServiceAccountsApi { accounts: self.service_accounts.clone(), keys: self.api_keys.clone() },
             RolesApi(self.roles.clone()),
             CheckApi(self.roles.clone()),

@@ -36,5 +36,7 @@ pub mod service_account;
 pub mod session;
 // The embedded store.
 pub mod store;
+// Many accounts at once, in and out.
+pub mod transfer;
 // What administrators do with accounts.
 pub mod users;

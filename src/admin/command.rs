@@ -5,6 +5,7 @@ use crate::account::User;
 use crate::rbac::Role;
 use crate::rbac::model::roles_of;
 use crate::session::Session;
+use crate::transfer::{Exported, Outcome, Row};
 
 /// One request of the command line. Passwords travel on a socket that its owner alone can open.
 #[derive(Serialize, Deserialize)]
@@ -39,6 +40,9 @@ pub enum Command {
     Roles {
         what: RolesCommand,
     },
+    Transfer {
+        what: TransferCommand,
+    },
     SessionList {
         user: String,
     },
@@ -68,8 +72,16 @@ pub enum RolesCommand {
     Undefine { name: String },
 }
 
+/// Many accounts at once, a part of them in each command.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TransferCommand {
+    Import { rows: Vec<Row>, dry_run: bool },
+    Export { cursor: Option<String>, password_hashes: bool },
+}
+
 /// What came of it.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
     User(UserLine),
@@ -81,6 +93,11 @@ pub enum Answer {
     Roles(Vec<RoleLine>),
     Permissions(Vec<PermissionLine>),
     Sessions(Vec<SessionLine>),
+    Imported(Vec<Outcome>),
+    Exported {
+        accounts: Vec<Exported>,
+        next_cursor: Option<String>,
+    },
     Ended(usize),
     Keys(Vec<KeyLine>),
     Findings {

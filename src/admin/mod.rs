@@ -4,8 +4,10 @@ mod command;
 mod roles;
 mod service;
 pub mod socket;
+mod transfer;
 
 pub use command::{
-    Answer, Command, KeyLine, PermissionLine, RoleFields, RoleLine, RolesCommand, SessionLine, UserLine,
+    Answer, Command, KeyLine, PermissionLine, RoleFields, RoleLine, RolesCommand, SessionLine,
+    TransferCommand, UserLine,
 };
 pub use service::Admin;

@@ -10,6 +10,7 @@ use crate::rbac::{Initiator, Roles};
 use crate::service_account::ServiceAccounts;
 use crate::session::Sessions;
 use crate::store::{Check, Store};
+use crate::transfer::Transfer;
 
 /// The services that administration uses.
 #[derive(Clone)]
@@ -20,6 +21,7 @@ pub struct Admin {
     pub api_keys: ApiKeys,
     pub service_accounts: ServiceAccounts,
     pub audit: Audit,
+    pub transfer: Transfer,
     pub keys: Keys,
     pub health: Health,
     pub store: Store,
@@ -56,6 +58,7 @@ impl Admin {
                 Ok(Answer::User(self.accounts.delete(Initiator::host(), id).await?.into()))
             }
             Command::Roles { what } => self.run_roles(what).await,
+            Command::Transfer { what } => self.run_transfer(what).await,
             Command::SessionList { user } => self.list_sessions(&user).await,
             Command::SessionRevoke { user, session } => self.revoke(&user, session.as_deref()).await,
             Command::KeysList => Ok(self.list_keys()),

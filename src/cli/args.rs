@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config::Flags;
 
-const EXIT_CODES: &str = "Exit codes: 0 done, 1 refused, 2 wrong arguments or settings, 3 the store or server \
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 refused (of `user import`: some rows), 2 wrong arguments or settings, 3 the store or server \
                           cannot be used, 4 `check` or `health` found something wrong.";
 
 /// Identity in one binary: accounts, sessions and tokens on an embedded store.
@@ -126,6 +126,14 @@ pub enum UserGroup {
         /// None: it has that of everyone alone
         roles: Vec<String>,
     },
+    /// Bring accounts from a file, with their password hashes; exit code 1 when some rows were refused
+    Import(ImportArgs),
+    /// Write all accounts as JSON lines, in the fields that `import` takes; without those in the recycle bin
+    Export {
+        /// With password hashes: keep what is written as secret as the store
+        #[arg(long)]
+        password_hashes: bool,
+    },
     /// Delete an account and its sessions for good
     Delete {
         /// User name, e-mail address or id
@@ -149,6 +157,24 @@ pub struct NewUser {
     /// Read the password from the first line of standard input
     #[arg(long)]
     pub password_stdin: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ImportArgs {
+    /// JSON objects, one a line, or CSV with column names in the first line; `-` is standard input
+    pub file: PathBuf,
+    /// How the file is written [default: what its name says]
+    #[arg(long, value_parser = ["jsonl", "csv"])]
+    pub format: Option<String>,
+    /// Say what would become of the rows, and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Write what became of each row to this file, one JSON object a line
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Show progress on standard error, though it may be no terminal
+    #[arg(long)]
+    pub progress: bool,
 }
 
 #[derive(Debug, Subcommand)]

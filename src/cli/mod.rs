@@ -2,6 +2,8 @@
 mod args;
 mod ask;
 mod config;
+mod export;
+mod import;
 mod output;
 mod password;
 
@@ -16,11 +18,12 @@ use crate::config::{Config, InForce, load};
 use crate::serve;
 
 use args::{Args, Group, KeysGroup, PermissionGroup, RoleGroup, SessionGroup, UserGroup};
+use ask::Backend;
 
 /// Runs the program.
 ///
 /// # Returns
-/// 0 when done; 1 when refused (the message says why); 2 for arguments or settings that are wrong; 3 when the
+/// 0 when done; 1 when refused (the message says why), and when an import has refused some rows; 2 for arguments or settings that are wrong; 3 when the
 /// store or the server cannot be used; 4 when `check` or `health` found something wrong.
 #[must_use]
 pub fn run() -> ExitCode {
@@ -50,10 +53,16 @@ fn dispatch(args: Args) -> u8 {
     let outcome = match group {
         Group::Serve => return serve(config, json),
         Group::Config { command } => return config::run(&command, &in_force, json),
-        group => command_of(group).and_then(|command| ask::ask(config, command)),
+        Group::User { command: UserGroup::Import(args) } => import::run(config, &args, json),
+        Group::User { command: UserGroup::Export { password_hashes } } => {
+            export::run(config, password_hashes, json)
+        }
+        group => command_of(group)
+            .and_then(|command| Backend::new(config).ask(command))
+            .map(|answer| output::print(answer, json)),
     };
     match outcome {
-        Ok(answer) => output::print(answer, json),
+        Ok(code) => code,
         Err(error) => output::fail(&error, json, output::UNAVAILABLE),
     }
 }
@@ -113,6 +122,9 @@ fn user_command(command: UserGroup) -> Result<crate::admin::Command> {
             Command::Roles { what: RolesCommand::SetRoles { user, roles } }
         }
         UserGroup::Delete { user } => Command::UserDelete { user },
+        UserGroup::Import(_) | UserGroup::Export { .. } => {
+            return Err(Error::internal("not one command of a server"));
+        }
     })
 }
 

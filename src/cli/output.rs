@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::admin::{Answer, KeyLine, RoleLine, SessionLine, UserLine};
 use crate::base::Error;
+use crate::transfer::{Exported, Outcome, Refused, Totals};
 
 pub const DONE: u8 = 0;
 pub const REFUSED: u8 = 1;
@@ -95,6 +96,8 @@ fn json_of(answer: Answer) -> Value {
         Answer::Permissions(items) => json!({"items": items}),
         Answer::Sessions(items) => json!({"items": items}),
         Answer::Keys(items) => json!({"items": items}),
+        Answer::Imported(items) => json!({"items": items}),
+        Answer::Exported { accounts, next_cursor } => json!({"items": accounts, "next_cursor": next_cursor}),
         Answer::Ended(ended) => json!({"ended": ended}),
         Answer::Findings { tables, problems, problem_count } => {
             let tables: serde_json::Map<_, _> =
@@ -124,6 +127,8 @@ fn text_of(answer: Answer) -> String {
         }
         Answer::Sessions(items) => items.iter().map(session_line).collect(),
         Answer::Keys(items) => items.iter().map(key_line).collect(),
+        Answer::Imported(items) => items.iter().filter_map(refused).map(refused_line).collect(),
+        Answer::Exported { accounts, .. } => account_lines(&accounts),
         Answer::Ended(1) => "1 session ended\n".to_owned(),
         Answer::Ended(n) => format!("{n} sessions ended\n"),
         Answer::Findings { tables, problems, problem_count } => {
@@ -139,6 +144,36 @@ fn text_of(answer: Answer) -> String {
         Answer::Done => "done\n".to_owned(),
         Answer::Refused { message, .. } => message + "\n",
     }
+}
+
+fn refused(outcome: &Outcome) -> Option<&Refused> {
+    match outcome {
+        Outcome::Refused(refused) => Some(refused),
+        Outcome::Imported { .. } => None,
+    }
+}
+
+/// A row of a file that was not taken, as text.
+pub fn refused_line(refused: &Refused) -> String {
+    let Refused { row, username, field, reason } = refused;
+    let whose = username.as_ref().map(|username| format!(" ({username})")).unwrap_or_default();
+    let field = field.as_ref().map(|field| format!("{field} ")).unwrap_or_default();
+    format!("row {row}{whose}: {field}{reason}\n")
+}
+
+/// How an import ended.
+pub fn totals(totals: &Totals, as_json: bool) -> String {
+    if as_json {
+        return serde_json::to_string_pretty(totals).unwrap_or_default() + "\n";
+    }
+    let Totals { rows, imported, refused, dry_run } = totals;
+    let note = if *dry_run { " (a dry run: nothing was written)" } else { "" };
+    format!("{rows} rows: {imported} imported, {refused} refused{note}\n")
+}
+
+/// Accounts as JSON, one a line.
+pub fn account_lines(accounts: &[Exported]) -> String {
+    accounts.iter().map(|account| serde_json::to_string(account).unwrap_or_default() + "\n").collect()
 }
 
 fn flags(user: &UserLine) -> String {

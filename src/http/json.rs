@@ -61,7 +61,7 @@ impl<T: Type> Payload for Form<T> {
     }
 }
 
-fn essence(content_type: &str) -> String {
+pub(super) fn essence(content_type: &str) -> String {
     content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 

@@ -17,6 +17,7 @@ pub mod query;
 pub mod routes;
 pub mod shape;
 pub mod spec;
+pub mod upload;
 
 pub use answer::{Created, Done, JsonLines, WithCookies};
 pub use caller::{Authenticator, Caller, Credential};

@@ -207,11 +207,10 @@ impl AllowTable {
             let same = |(part, given): (&String, &String)| part.starts_with('{') || part == given;
             template.len() == path.len() && template.iter().zip(&path).all(same)
         };
-        // A path of its own comes before one that has room for anything.
-        if let Some((_, methods)) = self.0.iter().find(|(template, _)| *template == path) {
-            return Some(methods);
-        }
-        self.0.iter().find(|(template, _)| matches(template)).map(|(_, methods)| methods.as_str())
+        // A path of its own comes before one that has room for anything: `/users/import` is no id.
+        let exact = self.0.iter().find(|(template, _)| *template == path);
+        let found = exact.or_else(|| self.0.iter().find(|(template, _)| matches(template)));
+        found.map(|(_, methods)| methods.as_str())
     }
 }
 

@@ -200,6 +200,8 @@ permissions! {
     UsersDelete = "users:delete",
     /// Give accounts roles
     UsersRoles = "users:roles",
+    /// Bring accounts with their password hashes from elsewhere
+    UsersImport = "users:import",
     /// List and end sessions of any account
     UsersSessions = "users:sessions",
 }

@@ -10,3 +10,4 @@ mod secrets;
 mod settings;
 mod start;
 mod support;
+mod transfer;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 const MAX_LINES: usize = 400;
 
 /// The libraries that belong to some layers alone.
-const WATCHED: [&str; 18] = [
+const WATCHED: [&str; 19] = [
     "poem",
     "poem_openapi",
     "redb",
@@ -25,6 +25,7 @@ const WATCHED: [&str; 18] = [
     "bincode",
     "clap",
     "toml",
+    "csv",
 ];
 
 /// Some files, and what they may mention.
@@ -68,6 +69,13 @@ const LAYERS: &[Layer] = &[
         ours: &["account", "api_key", "base", "service_account", "session"],
         libraries: &[],
     },
+    // Makes accounts of rows, and rows of accounts.
+    Layer { files: &["transfer/model.rs"], ours: &["account", "base", "crypto", "rbac"], libraries: &[] },
+    Layer {
+        files: &["transfer/rows.rs", "transfer/csv_rows.rs", "transfer/json_rows.rs", "transfer/seen.rs"],
+        ours: &["base"],
+        libraries: &["csv"],
+    },
     Layer {
         files: &["*/model.rs", "account/password_policy.rs", "audit/export.rs", "audit/failures.rs"],
         ours: &["account", "base", "crypto", "rbac"],
@@ -97,7 +105,7 @@ const LAYERS: &[Layer] = &[
     Layer { files: &["*/mod.rs"], ours: EVERYTHING, libraries: &["clap", "tokio"] },
     Layer {
         files: &["cli/*"],
-        ours: &["admin", "app", "base", "config", "serve", "store"],
+        ours: &["admin", "app", "base", "config", "serve", "store", "transfer"],
         libraries: &["clap", "tokio"],
     },
     Layer {
@@ -120,6 +128,7 @@ const FEATURES: &[&str] = &[
     "rbac",
     "service_account",
     "session",
+    "transfer",
     "users",
 ];
 const EVERYTHING: &[&str] = &[
@@ -135,6 +144,7 @@ const EVERYTHING: &[&str] = &[
     "rbac",
     "service_account",
     "session",
+    "transfer",
     "users",
     "admin",
     "app",

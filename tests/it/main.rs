@@ -15,4 +15,5 @@ mod permissions;
 mod rbac;
 mod session;
 mod support;
+mod transfer;
 mod users;

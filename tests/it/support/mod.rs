@@ -227,7 +227,8 @@ impl TestApp {
             template.len() == path.len()
                 && template.iter().zip(&path).all(|(part, given)| part.starts_with('{') || part == given)
         };
-        let (_, operations) = paths.iter().find(|(template, _)| fits(template))?;
+        let exact = paths.get_key_value(path);
+        let (_, operations) = exact.or_else(|| paths.iter().find(|(template, _)| fits(template)))?;
         let operation = operations.get(method.as_str().to_lowercase())?;
         let content = &operation["responses"][status.as_str()]["content"]["application/json; charset=utf-8"];
         let examples = content["examples"].as_object().map(|examples| examples.keys().cloned().collect());

@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 
 use super::TestApp;
 
+const JSON: &str = "application/json; charset=utf-8";
+
 /// Operations that anyone may call, and why. This list may only shrink.
 pub const PUBLIC: [(&str, &str); 8] = [
     ("get_health", "anyone may ask"),
@@ -37,7 +39,12 @@ impl Operation<'_> {
 
     /// A request with a body that is no worse than empty.
     pub fn dressed(&self, request: RequestBuilder) -> RequestBuilder {
-        if self.is_unsafe() { request.json(&json!({})) } else { request }
+        let types = self.spec["requestBody"]["content"].as_object();
+        match types.filter(|types| !types.contains_key(JSON)).and_then(|types| types.keys().next()) {
+            Some(media_type) => request.header("Content-Type", media_type).body("{}"),
+            None if self.is_unsafe() => request.json(&json!({})),
+            None => request,
+        }
     }
 
     pub fn responses(&self) -> impl Iterator<Item = (u16, &Value)> {
