@@ -26,6 +26,8 @@ pub mod health;
 pub mod http;
 // Signing keys and the master key.
 pub mod keys;
+// Another password for whoever lost it.
+pub mod password_reset;
 // Who may do what.
 pub mod rbac;
 // The listener and its end.

@@ -147,6 +147,9 @@ pub struct Filter {
     pub is_active: Option<bool>,
     /// Those in the recycle bin, or those that are not.
     pub deleted: bool,
+    pub created_from: Option<Timestamp>,
+    /// Not included.
+    pub created_until: Option<Timestamp>,
 }
 
 /// In what order, and of which part of all.
@@ -161,7 +164,21 @@ pub enum By {
     Role(String),
 }
 
+/// An account is given its time before its id, so times are only about in the order of ids: whoever comes behind one
+/// made at `time` was made so much before [`later`] at most.
+#[must_use]
+pub fn later(time: Timestamp) -> Timestamp {
+    const DISORDER_SECS: i64 = 600;
+    time.plus_secs(DISORDER_SECS)
+}
+
 impl Filter {
+    /// Whether a list by id has nobody of the filter from this user on.
+    #[must_use]
+    pub fn is_past(&self, user: &User) -> bool {
+        matches!(self.by, By::Id) && self.created_until.is_some_and(|until| user.created_at >= later(until))
+    }
+
     /// Whether a user is one of them.
     #[must_use]
     pub fn fits(&self, user: &User) -> bool {
@@ -173,5 +190,7 @@ impl Filter {
         begins
             && self.is_active.is_none_or(|active| active == user.is_active)
             && self.deleted == user.deleted_at.is_some()
+            && self.created_from.is_none_or(|from| user.created_at >= from)
+            && self.created_until.is_none_or(|until| user.created_at < until)
     }
 }

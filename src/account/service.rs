@@ -1,7 +1,6 @@
 //! What can be done with accounts.
 use super::model::{NewUser, ProfileChange, User};
 use super::{PasswordPolicy, Passwords, Verdict, table};
-use crate::api_key;
 use crate::audit::{self, Event};
 use crate::base::{Env, Error, Id, Page, PageRequest, Result, Secret};
 use crate::rbac::model::{SUPERUSER, USER, roles_of};
@@ -10,6 +9,7 @@ use crate::rbac::{Initiator, RoleName, SubjectId};
 use crate::session::change::end_all;
 use crate::session::{LiveSessions, Session};
 use crate::store::{Store, WriteTx};
+use crate::{api_key, password_reset};
 
 /// Registration, profile, password, and what an administrator does with accounts.
 #[derive(Clone)]
@@ -76,6 +76,9 @@ impl Accounts {
             let new = old.clone().with(change, now);
             table::update(tx, &old, &new)?;
             live.forget_user(tx, id)?;
+            if old.email != new.email {
+                password_reset::table::remove(tx, id);
+            }
             audit::table::append(tx, changed(&by, &old, &new))?;
             Ok(new)
         };
@@ -252,6 +255,7 @@ impl Accounts {
                 return Err(Error::invalid("current_password", "is wrong"));
             }
             table::update(tx, &old, &old.clone().with_password(hash, now))?;
+            password_reset::table::remove(tx, id);
             let ended = end_all(tx, &live, id, keep)?;
             live.forget_user(tx, id)?;
             let event = Event::new(&by, "user.password_changed", now).about_user(&old);
@@ -268,6 +272,7 @@ impl Accounts {
 pub fn erase(tx: &mut WriteTx, live: &LiveSessions, user: &User) -> Result<()> {
     end_all(tx, live, user.id, None)?;
     live.forget_user(tx, user.id)?;
+    password_reset::table::remove(tx, user.id);
     table::remove(tx, user);
     api_key::change::remove_all(tx, SubjectId::User(user.id))
 }

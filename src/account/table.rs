@@ -1,5 +1,5 @@
 //! Where users are kept. Every index is written here and nowhere else.
-use super::model::{By, Filter, User};
+use super::model::{By, Filter, User, later};
 use crate::base::page::cursor;
 use crate::base::text::{Email, LookupKey, MAX_TYPED_BYTES};
 use crate::base::{Error, Page, PageRequest, Result, Timestamp};
@@ -109,6 +109,24 @@ fn at_row(tx: &impl Tx, filter: &Filter, key: &[u8], value: &[u8]) -> Result<Opt
     }
 }
 
+/// After which row a page begins. Ids rise with time, so for a list by id halving finds the first that is late enough.
+fn start(tx: &impl Tx, filter: &Filter, request: &PageRequest) -> Result<Option<Vec<u8>>> {
+    let from = filter.created_from.filter(|_| matches!(filter.by, By::Id) && request.after.is_none());
+    let Some(from) = from else { return Ok(request.after.clone()) };
+    let (mut low, mut high) = (0, coming_id(tx, "user")?);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let next =
+            USERS.page(tx, &[], &PageRequest { after: Some(middle.to_be_bytes().to_vec()), limit: 1 })?;
+        if next.items.first().is_some_and(|user| later(user.created_at) < from) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    Ok(Some(low.to_be_bytes().to_vec()))
+}
+
 /// One page of the users that a filter has. A page may have fewer than asked for, and still a next one: then so many
 /// rows were looked at as one request may look at.
 ///
@@ -118,7 +136,7 @@ pub fn search(tx: &impl Tx, filter: &Filter, request: &PageRequest) -> Result<Pa
     const AT_ONCE: usize = 256;
     const MOST: usize = 20 * AT_ONCE;
     let (table, prefix) = index(filter);
-    let (mut items, mut after) = (Vec::new(), request.after.clone());
+    let (mut items, mut after) = (Vec::new(), start(tx, filter, request)?);
     for _ in 0..MOST / AT_ONCE {
         let rows = tx.rows(table, &prefix, after.as_deref(), AT_ONCE)?;
         let is_last = rows.len() < AT_ONCE;
@@ -126,7 +144,11 @@ pub fn search(tx: &impl Tx, filter: &Filter, request: &PageRequest) -> Result<Pa
             if items.len() == request.limit {
                 return Ok(Page { items, next_cursor: after.as_deref().map(cursor) });
             }
-            items.extend(at_row(tx, filter, &key, &value)?.filter(|user| filter.fits(user)));
+            let user = at_row(tx, filter, &key, &value)?;
+            if user.as_ref().is_some_and(|user| filter.is_past(user)) {
+                return Ok(Page { items, next_cursor: None });
+            }
+            items.extend(user.filter(|user| filter.fits(user)));
             after = Some(key);
         }
         if is_last {

@@ -1,5 +1,6 @@
 //! What can be asked, and what is answered: one JSON line each on the socket.
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::account::User;
 use crate::rbac::Role;
@@ -19,10 +20,6 @@ pub enum Command {
         password: String,
         superuser: bool,
     },
-    UserList {
-        cursor: Option<String>,
-        limit: i64,
-    },
     UserShow {
         user: String,
     },
@@ -34,8 +31,17 @@ pub enum Command {
         user: String,
         password: String,
     },
-    UserDelete {
-        user: String,
+    Users {
+        what: UsersCommand,
+    },
+    ApiKeys {
+        what: ApiKeysCommand,
+    },
+    ServiceAccounts {
+        what: ServiceAccountsCommand,
+    },
+    Audit {
+        what: AuditCommand,
     },
     Roles {
         what: RolesCommand,
@@ -80,6 +86,120 @@ pub enum TransferCommand {
     Export { cursor: Option<String>, password_hashes: bool },
 }
 
+/// What is asked about accounts.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UsersCommand {
+    List {
+        filter: UserFilter,
+        limit: i64,
+        cursor: Option<String>,
+    },
+    /// Into the recycle bin.
+    Delete {
+        user: String,
+    },
+    /// For good.
+    Erase {
+        user: String,
+    },
+    Restore {
+        user: String,
+    },
+    RequirePasswordChange {
+        user: String,
+    },
+    ResetPassword {
+        user: String,
+    },
+}
+
+/// Which accounts are listed.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct UserFilter {
+    pub username: Option<String>,
+    pub email: Option<String>,
+    pub role: Option<String>,
+    pub is_active: Option<bool>,
+    pub deleted: bool,
+}
+
+/// Whose key.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Owner {
+    User(String),
+    ServiceAccount(String),
+}
+
+/// What is asked about API keys.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ApiKeysCommand {
+    List { owner: Owner },
+    Show { owner: Owner, id: String },
+    Create { owner: Owner, fields: KeyFields },
+    Change { owner: Owner, id: String, fields: KeyFields },
+    Rotate { owner: Owner, id: String, overlap_secs: i64 },
+    Revoke { owner: Owner, id: String },
+    Delete { owner: Owner, id: String },
+    Verify { key: String, address: Option<String> },
+}
+
+/// What is said of a key; what is not said stays as it is.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct KeyFields {
+    pub name: Option<String>,
+    pub unrestricted: bool,
+    pub permissions: Option<Vec<String>>,
+    pub roles: Option<Vec<String>>,
+    pub networks: Option<Vec<String>>,
+    pub requests_per_hour: Option<u32>,
+    pub expires_at: Option<String>,
+}
+
+/// What is asked about service accounts.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ServiceAccountsCommand {
+    List,
+    Show { account: String },
+    Create { name: String, description: String, roles: Vec<String> },
+    Change { account: String, name: Option<String>, description: Option<String>, is_active: Option<bool> },
+    SetRoles { account: String, roles: Vec<String> },
+    Delete { account: String },
+}
+
+/// What is asked about the audit trail.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AuditCommand {
+    List {
+        filter: EventFilter,
+        limit: i64,
+        cursor: Option<String>,
+    },
+    Export {
+        filter: EventFilter,
+        seq: Option<u64>,
+    },
+    /// `noted`: the number and hash of an event, as they were written down elsewhere.
+    Verify {
+        noted: Option<(u64, String)>,
+    },
+}
+
+/// Which events are listed.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct EventFilter {
+    pub subject: Option<String>,
+    pub action: Option<String>,
+    pub outcome: Option<String>,
+    pub address: Option<String>,
+    pub from: Option<String>,
+    pub until: Option<String>,
+}
+
 /// What came of it.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -99,6 +219,29 @@ pub enum Answer {
         next_cursor: Option<String>,
     },
     Ended(usize),
+    /// One thing, by its fields.
+    Object(Value),
+    /// Several things, and which of their fields a line of text shows.
+    List {
+        columns: Vec<String>,
+        items: Vec<Value>,
+        next_cursor: Option<String>,
+    },
+    Events {
+        items: Vec<Value>,
+        next_cursor: Option<String>,
+    },
+    /// Lines as they are exported, and the number that the next ones begin with.
+    EventLines {
+        lines: String,
+        next: Option<u64>,
+    },
+    Trail {
+        first: u64,
+        last: u64,
+        head: String,
+        problem: Option<String>,
+    },
     Keys(Vec<KeyLine>),
     Findings {
         tables: Vec<(String, u64)>,

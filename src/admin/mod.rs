@@ -1,13 +1,17 @@
 //! What the command line asks of a server: the same calls on a live one (through its socket) and on a store that
 //! nobody serves. Owns no rules.
+mod api_keys;
+mod audit;
 mod command;
 mod roles;
 mod service;
 pub mod socket;
 mod transfer;
+mod users;
 
 pub use command::{
-    Answer, Command, KeyLine, PermissionLine, RoleFields, RoleLine, RolesCommand, SessionLine,
-    TransferCommand, UserLine,
+    Answer, ApiKeysCommand, AuditCommand, Command, EventFilter, KeyFields, KeyLine, Owner, PermissionLine,
+    RoleFields, RoleLine, RolesCommand, ServiceAccountsCommand, SessionLine, TransferCommand, UserFilter,
+    UserLine, UsersCommand,
 };
 pub use service::Admin;

@@ -6,17 +6,21 @@ use crate::audit::Audit;
 use crate::base::{Error, PageRequest, Result, Secret};
 use crate::health::Health;
 use crate::keys::Keys;
+use crate::password_reset::PasswordResets;
 use crate::rbac::{Initiator, Roles};
 use crate::service_account::ServiceAccounts;
 use crate::session::Sessions;
 use crate::store::{Check, Store};
 use crate::transfer::Transfer;
+use crate::users::Users;
 
 /// The services that administration uses.
 #[derive(Clone)]
 pub struct Admin {
     pub accounts: Accounts,
     pub sessions: Sessions,
+    pub users: Users,
+    pub resets: PasswordResets,
     pub roles: Roles,
     pub api_keys: ApiKeys,
     pub service_accounts: ServiceAccounts,
@@ -42,7 +46,6 @@ impl Admin {
                 let new = NewUser { is_superuser: superuser, ..new };
                 Ok(Answer::User(self.accounts.create(Initiator::host(), new).await?.into()))
             }
-            Command::UserList { cursor, limit } => self.list_users(cursor.as_deref(), limit).await,
             Command::UserShow { user } => Ok(Answer::User(self.accounts.find(&user)?.into())),
             Command::UserSetActive { user, active } => {
                 let id = self.accounts.find(&user)?.id;
@@ -53,10 +56,10 @@ impl Admin {
                 self.accounts.set_password(Initiator::host(), id, Secret::new(password)).await?;
                 Ok(Answer::Done)
             }
-            Command::UserDelete { user } => {
-                let id = self.accounts.find(&user)?.id;
-                Ok(Answer::User(self.accounts.delete(Initiator::host(), id).await?.into()))
-            }
+            Command::Users { what } => self.run_users(what).await,
+            Command::ApiKeys { what } => self.run_api_keys(what).await,
+            Command::ServiceAccounts { what } => self.run_service_accounts(what).await,
+            Command::Audit { what } => self.run_audit(what).await,
             Command::Roles { what } => self.run_roles(what).await,
             Command::Transfer { what } => self.run_transfer(what).await,
             Command::SessionList { user } => self.list_sessions(&user).await,
@@ -69,12 +72,6 @@ impl Admin {
             Command::Check => self.check().await,
             Command::Health => Ok(self.health()),
         }
-    }
-
-    async fn list_users(&self, cursor: Option<&str>, limit: i64) -> Result<Answer> {
-        let page = self.accounts.list(PageRequest::parse(Some(limit), cursor)?).await?;
-        let items = page.items.into_iter().map(Into::into).collect();
-        Ok(Answer::Users { items, next_cursor: page.next_cursor })
     }
 
     async fn list_sessions(&self, user: &str) -> Result<Answer> {

@@ -41,6 +41,11 @@ pub struct Statistics {
 }
 
 impl ApiKeys {
+    #[must_use]
+    pub fn new(store: Store, env: Env, live: LiveKeys) -> Self {
+        Self { store, env, live, usage: Usage::default() }
+    }
+
     /// Makes a key.
     ///
     /// # Errors

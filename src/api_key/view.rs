@@ -100,7 +100,7 @@ impl TryFrom<NewKeyBody> for NewApiKey {
             rights: parse_rights(body.unrestricted.unwrap_or_default(), &permissions, &roles)?,
             networks: parse_networks(&body.networks.unwrap_or_default())?,
             requests_per_hour: body.requests_per_hour.map(limit).transpose()?,
-            expires_at: body.expires_at.as_deref().map(end).transpose()?,
+            expires_at: body.expires_at.as_deref().map(end_of).transpose()?,
         })
     }
 }
@@ -117,7 +117,7 @@ impl TryFrom<KeyBody> for ApiKeyChange {
             rights: has_rights.then_some(rights),
             networks: body.networks.as_deref().map(parse_networks).transpose()?,
             requests_per_hour: or_null(body.requests_per_hour, limit)?,
-            expires_at: or_null(body.expires_at, |text| end(&text))?,
+            expires_at: or_null(body.expires_at, |text| end_of(&text))?,
         })
     }
 }
@@ -135,9 +135,12 @@ fn limit(requests: u32) -> Result<u32> {
     if requests == 0 { Err(Error::invalid("requests_per_hour", "must be at least 1")) } else { Ok(requests) }
 }
 
-fn end(text: &str) -> Result<Timestamp> {
-    let wrong = || Error::invalid("expires_at", "must be a time like 2027-01-15T08:00:00Z");
-    Timestamp::parse_rfc3339(text).ok_or_else(wrong)
+/// When a key ends, as somebody typed it.
+///
+/// # Errors
+/// `Error::Invalid` naming `expires_at`.
+pub fn end_of(text: &str) -> Result<Timestamp> {
+    Timestamp::parse_rfc3339_of("expires_at", text)
 }
 
 /// What somebody typed as the address of a request.

@@ -170,11 +170,7 @@ fn filter(
     (from, until): (Option<String>, Option<String>),
 ) -> Result<Filter> {
     let time = |field: &'static str, text: Option<String>| {
-        let read = |text: String| {
-            let wrong = || Error::invalid(field, "must be a time like 2027-01-15T08:00:00Z");
-            Timestamp::parse_rfc3339(&text).ok_or_else(wrong)
-        };
-        text.map(read).transpose()
+        text.map(|text| Timestamp::parse_rfc3339_of(field, &text)).transpose()
     };
     Ok(Filter {
         subject: subject.map(|text| text.parse::<SubjectId>()).transpose()?,

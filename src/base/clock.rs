@@ -2,6 +2,7 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use super::{Error, Result};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -65,6 +66,15 @@ impl Timestamp {
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
         let date = OffsetDateTime::parse(text, &Rfc3339).ok()?;
         i64::try_from(date.unix_timestamp_nanos().div_euclid(1000)).ok().map(Self)
+    }
+
+    /// [`Timestamp::parse_rfc3339`] of a value that somebody sent.
+    ///
+    /// # Errors
+    /// `Error::Invalid` naming the field.
+    pub fn parse_rfc3339_of(field: &'static str, text: &str) -> Result<Self> {
+        let wrong = || Error::invalid(field, "must be a time like 2027-01-15T08:00:00Z");
+        Self::parse_rfc3339(text).ok_or_else(wrong)
     }
 
     /// `2025-06-15T11:09:03.405528`: the form of the error envelope and of the 503 of `/health`.

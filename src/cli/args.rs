@@ -3,6 +3,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use super::credentials::{ApiKeyGroup, AuditGroup, ServiceAccountGroup};
 use crate::config::Flags;
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 refused (of `user import`: some rows), 2 wrong arguments or settings, 3 the store or server \
@@ -62,6 +63,21 @@ pub enum Group {
         #[command(subcommand)]
         command: PermissionGroup,
     },
+    /// Make programs that hold rights, without passwords
+    ServiceAccount {
+        #[command(subcommand)]
+        command: ServiceAccountGroup,
+    },
+    /// Make, rotate and end API keys
+    ApiKey {
+        #[command(subcommand)]
+        command: ApiKeyGroup,
+    },
+    /// Read the audit trail and check it
+    Audit {
+        #[command(subcommand)]
+        command: AuditGroup,
+    },
     /// List and end sessions
     Session {
         #[command(subcommand)]
@@ -89,6 +105,21 @@ pub enum UserGroup {
     Create(NewUser),
     /// List accounts
     List {
+        /// Those whose user name begins so
+        #[arg(long)]
+        username: Option<String>,
+        /// Those whose e-mail address begins so
+        #[arg(long)]
+        email: Option<String>,
+        /// Those who were given a role
+        #[arg(long)]
+        role: Option<String>,
+        /// Those that are switched on, or off
+        #[arg(long)]
+        active: Option<bool>,
+        /// Those in the recycle bin
+        #[arg(long)]
+        deleted: bool,
         /// 1 to 200
         #[arg(long, default_value_t = 50)]
         limit: i64,
@@ -134,8 +165,26 @@ pub enum UserGroup {
         #[arg(long)]
         password_hashes: bool,
     },
-    /// Delete an account and its sessions for good
+    /// Ask for another password: until then the account can do nothing but choose one
+    RequirePasswordChange {
+        /// User name, e-mail address or id
+        user: String,
+    },
+    /// Start the reset of a password: prints a token with which the user chooses another one within 30 minutes
+    ResetPassword {
+        /// User name, e-mail address or id
+        user: String,
+    },
+    /// Put an account into the recycle bin for 30 days; its sessions end
     Delete {
+        /// User name, e-mail address or id
+        user: String,
+        /// Not into the recycle bin: gone at once, whatever the account had with it
+        #[arg(long)]
+        for_good: bool,
+    },
+    /// Take an account out of the recycle bin
+    Restore {
         /// User name, e-mail address or id
         user: String,
     },

@@ -1,7 +1,7 @@
-//! `auth-service user export`
+//! `auth-service user export` and `auth-service audit export`.
 use super::ask::Backend;
 use super::output;
-use crate::admin::{Answer, Command, TransferCommand};
+use crate::admin::{Answer, AuditCommand, Command, EventFilter, TransferCommand};
 use crate::base::Result;
 use crate::config::Config;
 
@@ -26,5 +26,29 @@ pub fn run(config: Config, password_hashes: bool, json: bool) -> Result<u8> {
             return Ok(written);
         }
         cursor = next_cursor;
+    }
+}
+
+/// Writes events to standard output as JSON lines, part by part.
+///
+/// # Errors
+/// As [`run`].
+///
+/// # Returns
+/// The exit code.
+pub fn events(config: Config, filter: &EventFilter, mut seq: Option<u64>, json: bool) -> Result<u8> {
+    let mut backend = Backend::new(config);
+    loop {
+        let what = AuditCommand::Export { filter: filter.clone(), seq };
+        match backend.ask(Command::Audit { what })? {
+            Answer::EventLines { lines, next } => {
+                let code = output::write(&lines);
+                if code != output::DONE || next.is_none() {
+                    return Ok(code);
+                }
+                seq = next;
+            }
+            refused => return Ok(output::print(refused, json)),
+        }
     }
 }

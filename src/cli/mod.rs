@@ -2,23 +2,26 @@
 mod args;
 mod ask;
 mod config;
+mod credentials;
 mod export;
 mod import;
 mod output;
 mod password;
+mod plain;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 use clap::error::ErrorKind;
 
-use crate::admin::RolesCommand;
+use crate::admin::{RolesCommand, UserFilter, UsersCommand};
 use crate::base::{Error, Result};
 use crate::config::{Config, InForce, load};
 use crate::serve;
 
 use args::{Args, Group, KeysGroup, PermissionGroup, RoleGroup, SessionGroup, UserGroup};
 use ask::Backend;
+use credentials::AuditGroup;
 
 /// Runs the program.
 ///
@@ -57,6 +60,9 @@ fn dispatch(args: Args) -> u8 {
         Group::User { command: UserGroup::Export { password_hashes } } => {
             export::run(config, password_hashes, json)
         }
+        Group::Audit { command: AuditGroup::Export { filter, seq } } => {
+            export::events(config, &filter.into(), seq, json)
+        }
         group => command_of(group)
             .and_then(|command| Backend::new(config).ask(command))
             .map(|answer| output::print(answer, json)),
@@ -88,6 +94,9 @@ fn command_of(group: Group) -> Result<crate::admin::Command> {
         Group::User { command } => user_command(command)?,
         Group::Role { command } => Command::Roles { what: role_command(command) },
         Group::Permission { command } => Command::Roles { what: permission_command(command) },
+        Group::ServiceAccount { command } => credentials::service_account(command),
+        Group::ApiKey { command } => credentials::api_key(command)?,
+        Group::Audit { command } => credentials::audit(command)?,
         Group::Session { command: SessionGroup::List { user } } => Command::SessionList { user },
         Group::Session { command: SessionGroup::Revoke { user, session } } => {
             Command::SessionRevoke { user, session }
@@ -111,7 +120,15 @@ fn user_command(command: UserGroup) -> Result<crate::admin::Command> {
             last_name: new.last_name,
             superuser: new.superuser,
         },
-        UserGroup::List { limit, cursor } => Command::UserList { limit, cursor },
+        UserGroup::List { username, email, role, active, deleted, limit, cursor } => {
+            let filter = UserFilter { username, email, role, is_active: active, deleted };
+            Command::Users { what: UsersCommand::List { filter, limit, cursor } }
+        }
+        UserGroup::RequirePasswordChange { user } => {
+            Command::Users { what: UsersCommand::RequirePasswordChange { user } }
+        }
+        UserGroup::ResetPassword { user } => Command::Users { what: UsersCommand::ResetPassword { user } },
+        UserGroup::Restore { user } => Command::Users { what: UsersCommand::Restore { user } },
         UserGroup::Show { user } => Command::UserShow { user },
         UserGroup::Disable { user } => Command::UserSetActive { user, active: false },
         UserGroup::Enable { user } => Command::UserSetActive { user, active: true },
@@ -121,7 +138,8 @@ fn user_command(command: UserGroup) -> Result<crate::admin::Command> {
         UserGroup::SetRoles { user, roles } => {
             Command::Roles { what: RolesCommand::SetRoles { user, roles } }
         }
-        UserGroup::Delete { user } => Command::UserDelete { user },
+        UserGroup::Delete { user, for_good: true } => Command::Users { what: UsersCommand::Erase { user } },
+        UserGroup::Delete { user, for_good: false } => Command::Users { what: UsersCommand::Delete { user } },
         UserGroup::Import(_) | UserGroup::Export { .. } => {
             return Err(Error::internal("not one command of a server"));
         }
@@ -129,9 +147,7 @@ fn user_command(command: UserGroup) -> Result<crate::admin::Command> {
 }
 
 fn role_command(command: RoleGroup) -> RolesCommand {
-    let names = |text: String| {
-        text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
-    };
+    let names = |text: String| credentials::names(&text);
     let change = |fields: args::RoleFields| crate::admin::RoleFields {
         description: fields.description,
         permissions: fields.permissions.map(names),

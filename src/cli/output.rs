@@ -3,6 +3,7 @@ use std::io::Write;
 
 use serde_json::{Value, json};
 
+use super::plain;
 use crate::admin::{Answer, KeyLine, RoleLine, SessionLine, UserLine};
 use crate::base::Error;
 use crate::transfer::{Exported, Outcome, Refused, Totals};
@@ -81,7 +82,9 @@ fn code_of(answer: &Answer) -> u8 {
     match answer {
         Answer::Refused { code, .. } if code == "SERVICE_UNAVAILABLE" => UNAVAILABLE,
         Answer::Refused { .. } => REFUSED,
-        Answer::Findings { problem_count: 1.., .. } | Answer::Health { healthy: false, .. } => UNWELL,
+        Answer::Findings { problem_count: 1.., .. }
+        | Answer::Health { healthy: false, .. }
+        | Answer::Trail { problem: Some(_), .. } => UNWELL,
         _ => DONE,
     }
 }
@@ -106,6 +109,14 @@ fn json_of(answer: Answer) -> Value {
         }
         Answer::Health { healthy, database, cache, uptime_secs } => {
             json!({"healthy": healthy, "database": database, "cache": cache, "uptime_secs": uptime_secs})
+        }
+        Answer::Object(fields) => fields,
+        Answer::List { items, next_cursor, .. } | Answer::Events { items, next_cursor } => {
+            json!({"items": items, "next_cursor": next_cursor})
+        }
+        Answer::EventLines { lines, next } => json!({"lines": lines, "next": next}),
+        Answer::Trail { first, last, head, problem } => {
+            json!({"first": first, "last": last, "head": head, "intact": problem.is_none(), "problem": problem})
         }
         Answer::Done => json!({"done": true}),
         Answer::Refused { code, field, message } => json!({"code": code, "field": field, "message": message}),
@@ -141,6 +152,17 @@ fn text_of(answer: Answer) -> String {
             let status = if healthy { "healthy" } else { "unhealthy" };
             format!("{status}; database {}; cache {}; up {uptime_secs} s\n", state(database), state(cache))
         }
+        Answer::Object(fields) => plain::fields(&fields),
+        Answer::List { columns, items, .. } => plain::table(&columns, &items),
+        Answer::Events { items, next_cursor } => {
+            let more = next_cursor.map(|cursor| format!("more: --cursor {cursor}\n")).unwrap_or_default();
+            items.iter().map(plain::event).collect::<String>() + &more
+        }
+        Answer::EventLines { lines, .. } => lines,
+        Answer::Trail { first, last, head, problem } => match problem {
+            None => format!("intact: events {first} to {last}; note this elsewhere: {last}:{head}\n"),
+            Some(problem) => format!("NOT intact: {problem}\n"),
+        },
         Answer::Done => "done\n".to_owned(),
         Answer::Refused { message, .. } => message + "\n",
     }

@@ -6,6 +6,7 @@ pub mod key_token;
 pub mod password;
 pub mod pool;
 pub mod refresh_token;
+pub mod reset_token;
 pub mod seal;
 pub mod signing;
 

@@ -53,12 +53,13 @@ impl Grants {
         self.exact.iter().map(|name| Pattern::of_exact(name)).chain(self.patterns.iter().cloned())
     }
 
-    /// All of it, in order.
+    /// All of it, in order, without what a wider pattern has in it.
     #[must_use]
     pub fn list(&self) -> Vec<String> {
-        let patterns = self.patterns.iter().map(Pattern::as_str);
-        let mut all: Vec<_> =
-            self.exact.iter().map(String::as_str).chain(patterns).map(str::to_owned).collect();
+        let is_in_a_wider_one =
+            |one: &Pattern| self.patterns.iter().any(|wider| wider != one && wider.includes(one));
+        let widest = self.patterns().filter(|one| !is_in_a_wider_one(one));
+        let mut all: Vec<_> = widest.map(|pattern| pattern.as_str().to_owned()).collect();
         all.sort();
         all
     }

@@ -78,9 +78,10 @@ struct ServiceAccountRolesBody {
     roles: Vec<String>,
 }
 
+/// A service account as administrators see it.
 #[derive(Object, Serialize)]
 #[oai(example)]
-struct ServiceAccountView {
+pub struct ServiceAccountView {
     id: String,
     name: String,
     description: String,

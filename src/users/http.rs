@@ -7,13 +7,13 @@ use serde::Serialize;
 use super::service::{self, AccountChange, Users};
 use crate::account::http::profile_change;
 use crate::account::model::Filter;
-use crate::account::{Accounts, User};
+use crate::account::{Accounts, NewUser, User};
 use crate::base::text::DisplayName;
-use crate::base::{Error, PageRequest, Result, Timestamp};
-use crate::http::{Done, Failure, Json, May, Query, spec};
+use crate::base::{Error, PageRequest, Result, Secret, Timestamp};
+use crate::http::{Created, Done, Failure, Json, May, Query, spec};
 use crate::rbac::Named;
 use crate::rbac::model::roles_of;
-use crate::rbac::permission::{UsersDelete, UsersRead, UsersRoles, UsersSessions, UsersWrite};
+use crate::rbac::permission::{UsersDelete, UsersRead, UsersRoles, UsersWrite};
 
 const MAX_ROLES: usize = 100;
 
@@ -30,18 +30,17 @@ pub const ERRORS: &[spec::OperationErrors] = &[
     ("delete_user", &["NOT_FOUND"]),
     ("restore_user", &["NOT_FOUND"]),
     ("set_user_roles", &["NOT_FOUND"]),
-    ("end_user_sessions", &["NOT_FOUND"]),
 ];
 
 /// Which permission each operation needs.
 pub const PERMISSIONS: &[spec::OperationPermission] = &[
     ("list_users", UsersRead::NAME),
+    ("create_user", UsersWrite::NAME),
     ("read_user", UsersRead::NAME),
     ("update_user", UsersWrite::NAME),
     ("delete_user", UsersDelete::NAME),
     ("restore_user", UsersDelete::NAME),
     ("set_user_roles", UsersRoles::NAME),
-    ("end_user_sessions", UsersSessions::NAME),
 ];
 
 /// An account as administrators see it.
@@ -76,6 +75,17 @@ struct AccountList {
 
 #[derive(Object)]
 #[oai(example)]
+struct NewAccountBody {
+    /// 1 to 64 letters, digits, `.`, `_` and `-`; unique without regard to case and look-alikes.
+    username: String,
+    /// Unique without regard to case.
+    email: String,
+    first_name: Option<String>,
+    last_name: Option<String>,
+}
+
+#[derive(Object)]
+#[oai(example)]
 struct AccountBody {
     /// Null empties it.
     first_name: MaybeUndefined<String>,
@@ -95,13 +105,6 @@ struct RolesBody {
     roles: Vec<String>,
 }
 
-#[derive(Object, Serialize)]
-#[oai(example)]
-struct EndedSessions {
-    /// How many sessions were ended.
-    ended: usize,
-}
-
 #[OpenApi]
 impl UsersApi {
     /// List accounts, by id, or those whose user name or e-mail address begins so
@@ -119,16 +122,41 @@ impl UsersApi {
         is_active: Query<Option<bool>>,
         /// Those in the recycle bin
         deleted: Query<Option<bool>>,
+        /// Made at this time or later, RFC 3339
+        created_from: Query<Option<String>>,
+        /// Made before this time, RFC 3339
+        created_until: Query<Option<String>>,
         /// 1 to 200
         limit: Query<Option<i64>>,
         /// `next_cursor` of the page before
         cursor: Query<Option<String>>,
     ) -> Result<Json<AccountList>, Failure> {
         let by = service::by(username.0.as_deref(), email.0.as_deref(), role.0)?;
-        let filter = Filter { by, is_active: is_active.0, deleted: deleted.0.unwrap_or(false) };
+        let filter = Filter {
+            by,
+            is_active: is_active.0,
+            deleted: deleted.0.unwrap_or(false),
+            created_from: time("created_from", created_from.0)?,
+            created_until: time("created_until", created_until.0)?,
+        };
         let page = self.users.search(filter, PageRequest::parse(limit.0, cursor.0.as_deref())?).await?;
         let items = page.items.iter().map(Into::into).collect();
         Ok(Json(AccountList { items, next_cursor: page.next_cursor }))
+    }
+
+    /// Make an account without a password
+    ///
+    /// Its user chooses one with the token of POST /users/{id}/password-reset.
+    #[oai(path = "/users", method = "post", operation_id = "create_user")]
+    async fn create(
+        &self,
+        caller: May<UsersWrite>,
+        body: Json<NewAccountBody>,
+    ) -> Result<Created<AccountView>, Failure> {
+        let NewAccountBody { username, email, first_name, last_name } = body.0;
+        let names = (first_name.as_deref(), last_name.as_deref());
+        let new = NewUser::parse((&username, &email), names, Secret::new(""))?;
+        Ok(Created((&self.users.create(caller.initiator(), new).await?).into()))
     }
 
     /// Read an account
@@ -180,17 +208,10 @@ impl UsersApi {
         let by = caller.initiator();
         Ok(Json((&self.accounts.set_roles(by, id.0, &body.0.roles).await?).into()))
     }
+}
 
-    /// End all sessions of an account
-    #[oai(path = "/users/:id/sessions", method = "delete", operation_id = "end_user_sessions")]
-    async fn end_sessions(
-        &self,
-        caller: May<UsersSessions>,
-        id: Path<u64>,
-    ) -> Result<Json<EndedSessions>, Failure> {
-        let ended = self.users.end_sessions(caller.initiator(), id.0).await?;
-        Ok(Json(EndedSessions { ended }))
-    }
+fn time(field: &'static str, text: Option<String>) -> Result<Option<Timestamp>> {
+    text.map(|text| Timestamp::parse_rfc3339_of(field, &text)).transpose()
 }
 
 impl TryFrom<AccountBody> for AccountChange {
@@ -253,6 +274,17 @@ impl Example for AccountList {
     }
 }
 
+impl Example for NewAccountBody {
+    fn example() -> Self {
+        Self {
+            username: "testuser".into(),
+            email: "test@example.com".into(),
+            first_name: Some("Test".into()),
+            last_name: None,
+        }
+    }
+}
+
 impl Example for AccountBody {
     fn example() -> Self {
         Self {
@@ -268,11 +300,5 @@ impl Example for AccountBody {
 impl Example for RolesBody {
     fn example() -> Self {
         Self { roles: vec!["bookkeeper".into()] }
-    }
-}
-
-impl Example for EndedSessions {
-    fn example() -> Self {
-        Self { ended: 3 }
     }
 }

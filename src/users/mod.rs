@@ -1,4 +1,5 @@
 //! What administrators do with accounts.
+pub mod access;
 pub mod http;
 pub mod service;
 

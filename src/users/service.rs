@@ -2,15 +2,15 @@
 use crate::account::model::{By, Filter};
 use crate::account::service::changed;
 use crate::account::table::{self, BIN_SECS};
-use crate::account::{ProfileChange, User};
-use crate::api_key;
+use crate::account::{NewUser, ProfileChange, User};
 use crate::audit::{self, Event};
-use crate::base::{Env, Error, Page, PageRequest, Result};
+use crate::base::{Env, Error, Id, Page, PageRequest, Result};
 use crate::rbac::service::check_over;
 use crate::rbac::{Initiator, SubjectId};
-use crate::session::LiveSessions;
-use crate::session::change::end_all;
+use crate::session::change::{end, end_all};
+use crate::session::{self, LiveSessions, Session};
 use crate::store::{Store, Sweep, WriteTx};
+use crate::{api_key, password_reset};
 
 /// Accounts as administrators see them.
 #[derive(Clone)]
@@ -36,6 +36,7 @@ pub const SWEEPS: [Sweep; 1] = [Sweep {
         let due = table::thrown_away(tx, key)?.filter(|(_, end)| *end <= now);
         if let Some((user, _)) = due {
             api_key::change::remove_all(tx, SubjectId::User(user.id))?;
+            password_reset::table::remove(tx, user.id);
             table::remove(tx, &user);
             audit::table::append(tx, Event::new(&Initiator::system(), "user.erased", now).about_user(&user))?;
         }
@@ -55,6 +56,20 @@ impl Users {
     /// `Error::Unavailable` when the store does not serve, here and below.
     pub async fn search(&self, filter: Filter, request: PageRequest) -> Result<Page<User>> {
         self.store.scan(move |tx| table::search(tx, &filter, &request)).await
+    }
+
+    /// Makes an account without a password: nobody can log in before its user has chosen one.
+    ///
+    /// # Errors
+    /// `Error::Invalid` naming `username` or `email` when it is taken.
+    pub async fn create(&self, by: Initiator, new: NewUser) -> Result<User> {
+        let now = self.env.now();
+        let change = move |tx: &mut WriteTx| {
+            let user = table::insert(tx, |id| new.into_user(id, String::new(), now))?;
+            audit::table::append(tx, Event::new(&by, "user.created", now).about_user(&user))?;
+            Ok(user)
+        };
+        self.store.write(change).await
     }
 
     /// A user, in the recycle bin or not.
@@ -124,6 +139,24 @@ impl Users {
         let user = restored.await?;
         tracing::info!(user = id, "account restored");
         Ok(user)
+    }
+
+    /// Ends one session of a user.
+    ///
+    /// # Errors
+    /// As [`Users::change`]; `Error::NotFound` when the user has no such session, too.
+    pub async fn end_session(&self, by: Initiator, id: u64, session: Id<Session>) -> Result<()> {
+        let (live, now) = (self.live.clone(), self.env.now());
+        let change = move |tx: &mut WriteTx| {
+            let user = table::by_id(tx, id)?.ok_or(Error::NotFound("user"))?;
+            check_over(tx, &by, &user)?;
+            let found = session::table::by_id(tx, session)?.filter(|session| session.user == id);
+            found.ok_or(Error::NotFound("session"))?;
+            end(tx, &live, session)?;
+            let event = Event::new(&by, "session.revoked", now).about_user(&user);
+            audit::table::append(tx, event.with("session", session.to_string()))
+        };
+        self.store.write(change).await
     }
 
     /// Ends all sessions of a user.

@@ -70,6 +70,11 @@ async fn accounts_are_switched_off_and_on_and_deleted() {
         assert!(place.run(&["user", "show", "ann"]).text().contains("disabled"));
         assert_eq!(place.json(&["--json", "user", "enable", "ann"])["is_active"], true);
         assert_eq!(place.json(&["--json", "user", "delete", "ann"])["username"], "ann");
+        assert_eq!(place.run(&["user", "list"]).text(), "");
+        assert!(place.run(&["user", "list", "--deleted"]).text().contains("ann@example.com"));
+        place.run(&["user", "delete", "ann"]).refusal(1);
+        assert_eq!(place.json(&["--json", "user", "restore", "ann"])["username"], "ann");
+        assert_eq!(place.json(&["--json", "user", "delete", "ann", "--for-good"])["username"], "ann");
         let said = place.run(&["user", "show", "ann"]).refusal(1);
         assert_eq!(said, "auth-service: There is no such user\n");
         assert_eq!(place.create("ann", &[])["id"], 2, "an id is never given twice");

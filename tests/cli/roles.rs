@@ -24,7 +24,7 @@ async fn roles_are_made_given_changed_and_deleted() {
             place.run(&["user", "show", "bob"]).text().contains("roles             chief, clerk, user\n")
         );
         let said = place.run(&["role", "delete", "chief"]).refusal(1);
-        assert!(said.contains("name is held by users"), "{said}");
+        assert!(said.contains("name is held by users or service accounts"), "{said}");
         let said = place.run(&["user", "set-roles", "ann"]).refusal(1);
         assert!(said.contains("roles is the last superuser"), "{said}");
         let changed = place.json(&["--json", "role", "change", "clerk", "--permissions", ""]);

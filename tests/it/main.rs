@@ -1,6 +1,7 @@
 //! The service over a real socket: one binary, one link, shared helpers.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may stop on the spot")]
 mod account;
+mod administration;
 mod architecture;
 mod cache;
 mod credentials;

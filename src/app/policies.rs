@@ -1,0 +1,33 @@
+//! Settings, in the words of the features.
+use crate::audit::service::Retention;
+use crate::config::Config;
+use crate::keys::KeyPolicy;
+use crate::session::service::Lifetimes;
+
+/// How signing keys are made and rotated.
+pub(super) fn keys(config: &Config) -> KeyPolicy {
+    KeyPolicy {
+        algorithm: config.tokens.algorithm,
+        issuer: config.issuer(),
+        shared_secret_file: config.tokens.shared_secret_file.0.clone(),
+        rotation_days: config.keys.rotation_days,
+        access_lifetime_secs: config.tokens.access_lifetime_secs,
+    }
+}
+
+/// How long events are kept.
+pub(super) fn retention(config: &Config) -> Retention {
+    const BYTES_PER_MIB: u64 = 1024 * 1024;
+    Retention { days: config.audit.retention_days, bytes: config.audit.max_mib.saturating_mul(BYTES_PER_MIB) }
+}
+
+/// How long sessions and tokens last.
+pub(super) fn lifetimes(config: &Config) -> Lifetimes {
+    Lifetimes {
+        access: config.tokens.access_lifetime_secs,
+        refresh: config.tokens.refresh_lifetime_secs,
+        replay: config.tokens.refresh_replay_secs,
+        session: config.sessions.max_lifetime_secs,
+        per_user: config.sessions.max_per_user,
+    }
+}

@@ -1,0 +1,27 @@
+//! What is kept of every table: its version, how its rows end, what they have to be.
+use crate::store::{Check, Schema, Sweep};
+use crate::{account, api_key, audit, keys, password_reset, rbac, service_account, session, users};
+
+/// How rows of every table end.
+pub const SWEEPS: &[Sweep] = &[
+    session::table::SWEEPS[0],
+    session::table::SWEEPS[1],
+    users::service::SWEEPS[0],
+    api_key::table::SWEEPS[0],
+    password_reset::table::SWEEPS[0],
+];
+
+/// What version the store has, and how older ones become it.
+pub const SCHEMA: Schema = Schema { steps: &[account::table::index_roles] };
+
+/// Every table and what its rows have to be.
+pub const CHECKS: &[&[(&str, Check)]] = &[
+    account::table::CHECKS,
+    session::table::CHECKS,
+    keys::table::CHECKS,
+    rbac::table::CHECKS,
+    service_account::table::CHECKS,
+    api_key::table::CHECKS,
+    password_reset::table::CHECKS,
+    audit::table::CHECKS,
+];

@@ -1,0 +1,93 @@
+//! What can be done with resets of passwords.
+use super::table::{self, Reset};
+use crate::account::{self, PasswordPolicy, Passwords, User};
+use crate::audit::{self, Event};
+use crate::base::{Env, Error, Result, Secret, Timestamp, constant_time_eq};
+use crate::crypto::reset_token::{self, Presented};
+use crate::rbac::Initiator;
+use crate::rbac::service::check_over;
+use crate::session::LiveSessions;
+use crate::session::change::end_all;
+use crate::store::{Store, Tx, WriteTx};
+
+/// How long a reset may be finished, in seconds: 30 minutes.
+const LIFETIME_SECS: i64 = 30 * 60;
+
+/// Resets of passwords.
+#[derive(Clone)]
+pub struct PasswordResets {
+    store: Store,
+    env: Env,
+    passwords: Passwords,
+    policy: PasswordPolicy,
+    live: LiveSessions,
+}
+
+impl PasswordResets {
+    #[must_use]
+    pub fn new(
+        (store, env): (Store, Env),
+        (passwords, policy): (Passwords, PasswordPolicy),
+        live: LiveSessions,
+    ) -> Self {
+        Self { store, env, passwords, policy, live }
+    }
+
+    /// Starts the reset of a user's password; one that was started before is good for nothing from now on.
+    ///
+    /// # Errors
+    /// `Error::NotFound`; `Error::Forbidden` for a user who holds more than whoever starts it.
+    ///
+    /// # Returns
+    /// The text that finishes it, and until when.
+    pub async fn start(&self, by: Initiator, user: u64) -> Result<(Secret, Timestamp)> {
+        let now = self.env.now();
+        let (text, hash) = reset_token::generate(user, self.env.entropy.as_ref());
+        let expires_at = now.plus_secs(LIFETIME_SECS);
+        let change = move |tx: &mut WriteTx| {
+            let found = account::table::by_id(tx, user)?.filter(|user| user.deleted_at.is_none());
+            let found = found.ok_or(Error::NotFound("user"))?;
+            check_over(tx, &by, &found)?;
+            table::put(tx, user, &Reset { hash, expires_at })?;
+            audit::table::append(tx, Event::new(&by, "user.password_reset_started", now).about_user(&found))
+        };
+        self.store.write(change).await?;
+        Ok((text, expires_at))
+    }
+
+    /// Finishes a reset: the user has another password, and no session goes on.
+    ///
+    /// # Errors
+    /// `Error::Invalid` naming `token` for a text that is not (or no longer) good, `new_password` for one that the policy
+    /// refuses; `Error::Busy` when too many hashes wait.
+    pub async fn finish(&self, by: Initiator, text: &str, new: Secret) -> Result<()> {
+        let now = self.env.now();
+        let presented = reset_token::parse(text).ok_or_else(not_good)?;
+        let user = self.store.get(|tx| user_of(tx, &presented, now))?;
+        self.policy.check("new_password", &new, user.username.as_str(), user.email.as_str())?;
+        let hash = self.passwords.hash(new).await?;
+        let live = self.live.clone();
+        let change = move |tx: &mut WriteTx| {
+            // Somebody may have been faster.
+            let old = user_of(tx, &presented, now)?;
+            table::remove(tx, old.id);
+            account::table::update(tx, &old, &old.clone().with_password(hash, now))?;
+            let ended = end_all(tx, &live, old.id, None)?;
+            live.forget_user(tx, old.id)?;
+            let event = Event::new(&by, "user.password_reset", now).about_user(&old);
+            audit::table::append(tx, event.with("sessions_ended", ended.to_string()))
+        };
+        self.store.write(change).await
+    }
+}
+
+/// The user whose password a text resets.
+fn user_of(tx: &impl Tx, presented: &Presented, now: Timestamp) -> Result<User> {
+    let reset = table::of_user(tx, presented.user)?.filter(|reset| now < reset.expires_at);
+    reset.filter(|reset| constant_time_eq(&reset.hash, &presented.hash)).ok_or_else(not_good)?;
+    account::table::by_id(tx, presented.user)?.filter(|user| user.deleted_at.is_none()).ok_or_else(not_good)
+}
+
+fn not_good() -> Error {
+    Error::invalid("token", "is not valid, was used already, or has expired")
+}
