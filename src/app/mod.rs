@@ -92,8 +92,7 @@ impl App {
         let users = Users::new(store.clone(), env.clone(), live.clone());
         let api_keys = ApiKeys::new(store.clone(), env.clone(), live_keys.clone());
         let service_accounts = ServiceAccounts { store: store.clone(), env: env.clone(), live: live_keys };
-        let limits = &config.rate_limit;
-        let limiter = Arc::new(RateLimiter::new(limits.requests_per_hour, limits.max_clients)?);
+        let limiter = Arc::new(policies::limiter(&config)?);
         let transfer = Transfer::new(store.clone(), env.clone());
         let health = Health::new(store.clone(), env.clone());
         Ok(Self {

@@ -1,6 +1,8 @@
 //! Settings, in the words of the features.
 use crate::audit::service::Retention;
+use crate::base::Result;
 use crate::config::Config;
+use crate::http::limit::RateLimiter;
 use crate::keys::KeyPolicy;
 use crate::session::service::Lifetimes;
 
@@ -30,4 +32,9 @@ pub(super) fn lifetimes(config: &Config) -> Lifetimes {
         session: config.sessions.max_lifetime_secs,
         per_user: config.sessions.max_per_user,
     }
+}
+
+/// How often clients may ask.
+pub(super) fn limiter(config: &Config) -> Result<RateLimiter> {
+    RateLimiter::new(config.rate_limit.requests_per_hour, config.rate_limit.max_clients)
 }
