@@ -12,7 +12,7 @@ use crate::api_key::{ApiKeys, LiveKeys};
 use crate::audit::{Audit, Failures};
 use crate::base::{Env, Result};
 use crate::config::Config;
-use crate::crypto::HashingPool;
+use crate::crypto::{HashingPool, MasterKey};
 use crate::health::Health;
 use crate::http::limit::RateLimiter;
 use crate::keys::{self, Keys, master};
@@ -56,9 +56,7 @@ impl App {
     /// # Errors
     /// `Error::Unavailable` saying what of the store or the keys cannot be used.
     pub async fn open(config: Config, env: Env, store: Store) -> Result<Self> {
-        let has_keys = !store.get(keys::table::all)?.is_empty();
-        let master = master::load_or_create(&config.master_key_file(), env.entropy.as_ref(), !has_keys)?;
-        let keys = Keys::open(store.clone(), env.clone(), &master, policies::keys(&config)).await?;
+        let (master, keys) = open_keys(&config, &env, &store).await?;
         let pool = HashingPool::start(config.password.threads, config.password.queue)?;
         let passwords = Passwords::new(pool, config.password.cost(), env.clone());
         let live_keys = LiveKeys::new(store.clone());
@@ -176,4 +174,12 @@ impl App {
             tracing::warn!(?error, "failures are not in the audit trail");
         }
     }
+}
+
+/// The master key and the signing keys; made if there are none.
+async fn open_keys(config: &Config, env: &Env, store: &Store) -> Result<(MasterKey, Keys)> {
+    let has_keys = !store.get(keys::table::all)?.is_empty();
+    let master = master::load_or_create(&config.master_key_file(), env.entropy.as_ref(), !has_keys)?;
+    let keys = Keys::open(store.clone(), env.clone(), &master, policies::keys(config)).await?;
+    Ok((master, keys))
 }
