@@ -3,7 +3,8 @@
 
 Clients write down what was acknowledged: an answer counts once its status line is there. After each restart
 nothing of that may be gone: users exist, sessions go on with the last refresh token that arrived (also when the
-answer to a later refresh was lost), and no token of a session that was ended is taken again.
+answer to a later refresh was lost), no token of a session that was ended is taken again, API keys are good until they
+were revoked and never after, and the audit trail has no gap.
 """
 
 import argparse
@@ -47,6 +48,19 @@ class Session:
         self.refreshing = False
 
 
+class Key:
+    """An API key, and whether it is "open", "revoked", or "unsure" while the answer that revokes it is outstanding."""
+
+    def __init__(self, made):
+        self.text = made["key"]
+        self.id = made["api_key"]["id"]
+        self.state = "open"
+
+    @property
+    def header(self):
+        return [("X-API-Key", self.text)]
+
+
 class Journal:
     """What was promised, over all rounds, and what was not kept."""
 
@@ -54,6 +68,7 @@ class Journal:
         self.users = set()
         self.unsure_users = set()
         self.sessions = []
+        self.keys = []
         self.promises = collections.Counter()
         self.killing = False
         self.surprises = []
@@ -78,6 +93,7 @@ class Client:
         self.journal = journal
         self.users = []
         self.sessions = []
+        self.keys = []
         self.made = 0
         self.wire = None
 
@@ -101,6 +117,7 @@ class Client:
             choices.append((self.log_in, 5))
         if sessions:
             choices += [(self.refresh, 8), (self.log_out, 2), (self.revoke, 2), (self.revoke_others, 1)]
+            choices += [(self.make_key, 1), (self.revoke_key, 1)]
         actions, weights = zip(*choices)
         await random.choices(actions, weights)[0](sessions)
 
@@ -153,6 +170,34 @@ class Client:
         session = random.choice(sessions)
         victim = random.choice([one for one in sessions if one.user == session.user])
         await self.end([victim], "DELETE", f"/auth/sessions/{victim.id}", session, 204, "revoked")
+
+    async def make_key(self, sessions):
+        session = random.choice(sessions)
+        body = {"name": "one", "permissions": ["account:read", "account:keys"]}
+        answer = await self.ask("POST", "/auth/api-keys", bearer(session.access), body, promise="key made")
+        # The 201st key of one user is refused.
+        if answer.status != 400 and self.journal.expect(answer, 201, f"key of {session.user}"):
+            self.keys.append(Key(json.loads(answer.body)))
+            self.journal.keys.append(self.keys[-1])
+
+    async def revoke_key(self, _):
+        keys = [key for key in self.keys if key.state == "open"]
+        if not keys:
+            return
+        key = random.choice(keys)
+        key.state = "unsure"
+        path = f"/auth/api-keys/{key.id}/revoke"
+        try:
+            # With the key itself: the answer is the last thing that it gets.
+            answer = await self.ask("POST", path, key.header, promise="key revoked")
+        except Lost as lost:
+            if lost.status == 200:
+                key.state = "revoked"
+            raise
+        if self.journal.expect(answer, 200, f"revoke key {key.id}"):
+            key.state = "revoked"
+            answer = await self.wire.request("GET", "/auth/me", key.header)
+            self.journal.expect(answer, 401, f"key revoked a moment ago {key.id}")
 
     async def revoke_others(self, sessions):
         session = random.choice(sessions)
@@ -208,6 +253,7 @@ class Verifier:
             ("unsure", by_state["unsure"], self.is_settled),
             ("ended", some_of(by_state["ended"]), self.stays_ended),
             ("unsure users", sorted(self.journal.unsure_users), self.is_whole_or_not_there),
+            ("keys", some_of(self.journal.keys), self.key_is_as_said),
         ]:
             self.seen[kind] = len(items)
             await self.each(items, look)
@@ -255,6 +301,12 @@ class Verifier:
         answer = await wire.request(*refresh_of(session))
         self.journal.expect(answer, 401, f"refresh token of the ended session {session.id}")
 
+    async def key_is_as_said(self, wire, key):
+        answer = await wire.request("GET", "/auth/me", key.header)
+        if key.state == "unsure":
+            key.state = "open" if answer.status == 200 else "revoked"
+        self.journal.expect(answer, 200 if key.state == "open" else 401, f"key {key.id} ({key.state})")
+
     async def is_whole_or_not_there(self, wire, name):
         body = {"username": name, "password": PASSWORD}
         there = (await wire.request("POST", "/auth/token", body=body)).status == 200
@@ -282,6 +334,9 @@ class Verifier:
         code, text = self.server.command("check")
         if code != 0 or not text.endswith("\n0 problems\n"):
             self.journal.surprise(f"check {when}: {code} {text}")
+        code, text = self.server.command("audit", "verify")
+        if code != 0 or not text.startswith("intact"):
+            self.journal.surprise(f"audit verify {when}: {code} {text}")
 
 
 def some_of(ended):

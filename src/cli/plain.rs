@@ -40,7 +40,8 @@ pub fn event(event: &Value) -> String {
             None => kind.to_owned(),
         }
     };
-    let subject = Some(&event["subject"]).filter(|subject| !subject.is_null() && **subject != event["actor"]);
+    let is_other = |subject: &&Value| !subject.is_null() && subject["id"] != event["actor"]["id"];
+    let subject = Some(&event["subject"]).filter(is_other);
     let whom = subject.map(|subject| format!(" -> {}", party(subject))).unwrap_or_default();
     let from = event["address"].as_str().filter(|address| !address.is_empty());
     let from = from.map(|address| format!(" from {address}")).unwrap_or_default();
@@ -62,6 +63,7 @@ pub fn event(event: &Value) -> String {
 fn word(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
+        Value::String(text) if text.is_empty() => "-".to_owned(),
         Value::String(text) => text.clone(),
         Value::Array(items) if items.is_empty() => "-".to_owned(),
         Value::Array(items) => items.iter().map(word).collect::<Vec<_>>().join(","),
