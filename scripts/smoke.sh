@@ -161,6 +161,25 @@ documents() {
     holds '"kid"'
 }
 
+# A program with a key: made, used, verified by another, revoked; and the trail of it.
+programs() {
+    admin service-account create invoicer >/dev/null
+    admin role create reader --permissions users:read,api-keys:verify >/dev/null
+    admin service-account set-roles invoicer reader >/dev/null
+    made="$(admin --json api-key create --service-account invoicer --name night --unrestricted)"
+    key="$(sed -n 's/.*"key": "\(.*\)",/\1/p' <<<"$made")"
+    id="$(sed -n 's/.*"id": "\(.*\)",/\1/p' <<<"$made")"
+    call 200 GET /users -H "X-API-Key: $key"
+    fails 403 FORBIDDEN GET /roles -H "X-API-Key: $key"
+    fails 401 INVALID_TOKEN GET /users -H "X-API-Key: ${key}0"
+    call 200 POST /auth/api-keys/verify -H "X-API-Key: $key" -H "$JSON" -d '{"key": "'"$key"'"}'
+    holds '"valid":true'
+    admin api-key revoke --service-account invoicer "$id" >/dev/null
+    fails 401 TOKEN_REVOKED GET /users -H "X-API-Key: $key"
+    admin audit list --action api_key. >/dev/null
+    admin audit verify
+}
+
 start
 admin user create --username admin --email admin@example.org --superuser --password-stdin <<<"$FIRST" >/dev/null
 documents
@@ -168,6 +187,7 @@ register_and_log_in
 stay_logged_in
 change_password_and_log_out
 errors
+programs
 admin user list
 stop
 admin check

@@ -1,7 +1,7 @@
 //! What can be done with accounts.
 use super::model::{NewUser, ProfileChange, User};
 use super::{PasswordPolicy, Passwords, Verdict, table};
-use crate::audit::{self, Event};
+use crate::audit::{self, Event, Failures};
 use crate::base::{Env, Error, Id, Page, PageRequest, Result, Secret};
 use crate::rbac::model::{SUPERUSER, USER, roles_of};
 use crate::rbac::service::check_roles;
@@ -19,6 +19,7 @@ pub struct Accounts {
     pub passwords: Passwords,
     pub policy: PasswordPolicy,
     pub live: LiveSessions,
+    pub failures: Failures,
 }
 
 impl Accounts {
@@ -68,7 +69,7 @@ impl Accounts {
     ) -> Result<User> {
         if change.email.as_ref().is_some_and(|email| *email != user.email) {
             let required = || Error::invalid("current_password", "is required to change the e-mail address");
-            self.prove(user, "current_password", current_password.ok_or_else(required)?).await?;
+            self.prove(&by, user, "current_password", current_password.ok_or_else(required)?).await?;
         }
         let (id, live, now) = (user.id, self.live.clone(), self.env.now());
         let change = move |tx: &mut WriteTx| {
@@ -97,7 +98,7 @@ impl Accounts {
         keep: Option<Id<Session>>,
     ) -> Result<()> {
         self.policy.check("new_password", &new, user.username.as_str(), user.email.as_str())?;
-        self.prove(user, "current_password", current).await?;
+        self.prove(&by, user, "current_password", current).await?;
         self.write_password(by, user.id, new, keep, Some(user.password_hash.clone())).await?;
         tracing::info!(user = user.id, "password changed");
         Ok(())
@@ -108,7 +109,7 @@ impl Accounts {
     /// # Errors
     /// `Error::Invalid` naming `password` when it is wrong.
     pub async fn delete_own(&self, by: Initiator, user: &User, password: Secret) -> Result<()> {
-        self.prove(user, "password", password).await?;
+        self.prove(&by, user, "password", password).await?;
         self.remove(by, user.id, "password").await.map(drop)
     }
 
@@ -230,9 +231,13 @@ impl Accounts {
         Ok(user)
     }
 
-    async fn prove(&self, user: &User, field: &'static str, password: Secret) -> Result<()> {
+    async fn prove(&self, by: &Initiator, user: &User, field: &'static str, password: Secret) -> Result<()> {
         match self.passwords.verify(Some(user.password_hash.clone()), password).await? {
-            Verdict::Wrong => Err(Error::invalid(field, "is wrong")),
+            Verdict::Wrong => {
+                let event = Event::failed(by, "user.password_refused", self.env.now());
+                self.failures.note(event.about_user(user));
+                Err(Error::invalid(field, "is wrong"))
+            }
             Verdict::Right | Verdict::Renewed(_) => Ok(()),
         }
     }

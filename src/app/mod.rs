@@ -69,6 +69,7 @@ impl App {
             passwords: passwords.clone(),
             policy: PasswordPolicy { blocked_words: config.password.blocked_words.0.clone() },
             live: live.clone(),
+            failures: failures.clone(),
         };
         let parts = Parts {
             store: store.clone(),
