@@ -9,8 +9,23 @@ use serde_json::Value;
 
 use crate::base::{Error, Result};
 
-/// Fields of a JSON object: name, JSON type (empty: any), whether it must be there.
-pub struct Shape(Vec<(&'static str, &'static str, bool)>);
+/// Fields of a JSON object.
+pub struct Shape(Vec<Field>);
+
+struct Field {
+    name: &'static str,
+    kind: Kind,
+    /// What the items of an array are.
+    items: Option<Kind>,
+    is_required: bool,
+}
+
+/// What a value may be: its JSON type (empty: any), and for numbers which.
+#[derive(Clone, Copy)]
+struct Kind {
+    ty: &'static str,
+    format: &'static str,
+}
 
 /// Shapes by type: each is derived once.
 static SHAPES: LazyLock<RwLock<HashMap<TypeId, Arc<Shape>>>> = LazyLock::new(RwLock::default);
@@ -30,14 +45,16 @@ impl Shape {
     }
 
     fn from_schema(schema: &MetaSchema) -> Self {
-        let fields = schema.properties.iter().map(|(name, property)| {
-            let ty = match property {
-                MetaSchemaRef::Inline(inner) => inner.ty,
-                MetaSchemaRef::Reference(_) => "",
-            };
-            (*name, ty, schema.required.contains(name))
-        });
-        Self(fields.collect())
+        let field = |(name, property): &(&'static str, MetaSchemaRef)| Field {
+            name,
+            kind: Kind::of(property),
+            items: match property {
+                MetaSchemaRef::Inline(inner) => inner.items.as_deref().map(Kind::of),
+                MetaSchemaRef::Reference(_) => None,
+            },
+            is_required: schema.required.contains(name),
+        };
+        Self(schema.properties.iter().map(field).collect())
     }
 
     /// Whether a value is an object with every field it needs, each of the right type. More fields are ignored.
@@ -48,27 +65,56 @@ impl Shape {
         let Value::Object(fields) = value else {
             return Err(Error::invalid("body", "must be a JSON object"));
         };
-        for (name, ty, required) in &self.0 {
-            match fields.get(*name) {
-                None | Some(Value::Null) if *required => return Err(Error::invalid(*name, "is required")),
-                None | Some(Value::Null) => {}
-                Some(value) if is_of_type(value, ty) => {}
-                Some(_) => return Err(Error::invalid(*name, format!("must be {}", with_article(ty)))),
+        for Field { name, kind, items, is_required } in &self.0 {
+            let value = match fields.get(*name) {
+                None | Some(Value::Null) if *is_required => return Err(Error::invalid(*name, "is required")),
+                None | Some(Value::Null) => continue,
+                Some(value) => value,
+            };
+            if !kind.has(value) {
+                return Err(Error::invalid(*name, format!("must be {}", with_article(kind.ty))));
+            }
+            if !kind.reaches(value) {
+                return Err(Error::invalid(*name, "is out of range"));
+            }
+            if let (Some(kind), Some(all)) = (items, value.as_array())
+                && !all.iter().all(|item| kind.has(item) && kind.reaches(item))
+            {
+                return Err(Error::invalid(*name, format!("must hold {}s alone", kind.ty)));
             }
         }
         Ok(())
     }
 }
 
-fn is_of_type(value: &Value, ty: &str) -> bool {
-    match ty {
-        "string" => value.is_string(),
-        "boolean" => value.is_boolean(),
-        "integer" => value.is_i64() || value.is_u64(),
-        "number" => value.is_number(),
-        "array" => value.is_array(),
-        "object" => value.is_object(),
-        _ => true,
+impl Kind {
+    fn of(schema: &MetaSchemaRef) -> Self {
+        match schema {
+            MetaSchemaRef::Inline(inner) => Self { ty: inner.ty, format: inner.format.unwrap_or_default() },
+            MetaSchemaRef::Reference(_) => Self { ty: "", format: "" },
+        }
+    }
+
+    fn has(self, value: &Value) -> bool {
+        match self.ty {
+            "string" => value.is_string(),
+            "boolean" => value.is_boolean(),
+            "integer" => value.is_i64() || value.is_u64(),
+            "number" => value.is_number(),
+            "array" => value.is_array(),
+            "object" => value.is_object(),
+            _ => true,
+        }
+    }
+
+    /// Whether a number is none too large or small.
+    fn reaches(self, value: &Value) -> bool {
+        match (self.ty, self.format) {
+            ("integer", "uint32") => value.as_u64().is_some_and(|number| u32::try_from(number).is_ok()),
+            ("integer", "uint64") => value.is_u64(),
+            ("integer", "int64") => value.is_i64(),
+            _ => true,
+        }
     }
 }
 
