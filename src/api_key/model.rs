@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use crate::base::text::rearranges;
 use crate::base::{Error, Id, Result, Timestamp, constant_time_eq};
 use crate::rbac::{Pattern, RoleName, SubjectId};
 
@@ -192,8 +193,11 @@ impl ApiKey {
 /// `Error::Invalid` naming `name` unless it has 1 to 100 characters, none of them a control character.
 pub fn parse_name(text: &str) -> Result<String> {
     let text = text.trim();
-    if !(1..=MAX_NAME).contains(&text.chars().count()) || text.chars().any(char::is_control) {
+    if !(1..=MAX_NAME).contains(&text.chars().count()) {
         return Err(Error::invalid("name", "must have 1 to 100 characters"));
+    }
+    if text.chars().any(|c| c.is_control() || rearranges(c)) {
+        return Err(Error::invalid("name", "must not have control characters"));
     }
     Ok(text.to_owned())
 }

@@ -168,7 +168,8 @@ impl DisplayName {
 
 /// Whether a character changes the order or the lines of the text around it (Unicode Standard Annex 9): a name must not
 /// reach beyond itself.
-fn rearranges(c: char) -> bool {
+#[must_use]
+pub fn rearranges(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
 }
 
