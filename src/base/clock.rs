@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{Error, Result};
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use time::{OffsetDateTime, UtcOffset};
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 
@@ -61,10 +61,10 @@ impl Timestamp {
         self.contract_form() + "Z"
     }
 
-    /// Reads a time in the form of RFC 3339, with any offset.
+    /// Reads a time in the form of RFC 3339, with any offset; `None` for one that in UTC has another number of digits.
     #[must_use]
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
-        let date = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+        let date = OffsetDateTime::parse(text, &Rfc3339).ok()?.checked_to_offset(UtcOffset::UTC)?;
         i64::try_from(date.unix_timestamp_nanos().div_euclid(1000)).ok().map(Self)
     }
 
