@@ -2,7 +2,7 @@
 use super::model::{NewUser, ProfileChange, User};
 use super::{PasswordPolicy, Passwords, Verdict, table};
 use crate::audit::{self, Event, Failures};
-use crate::base::{Env, Error, Id, Page, PageRequest, Result, Secret};
+use crate::base::{Env, Error, Id, Page, PageRequest, Result, Secret, constant_time_eq};
 use crate::rbac::model::{SUPERUSER, USER, roles_of};
 use crate::rbac::service::check_roles;
 use crate::rbac::{Initiator, RoleName, SubjectId};
@@ -98,7 +98,11 @@ impl Accounts {
         keep: Option<Id<Session>>,
     ) -> Result<()> {
         self.policy.check("new_password", &new, user.username.as_str(), user.email.as_str())?;
+        let is_same = constant_time_eq(current.expose().as_bytes(), new.expose().as_bytes());
         self.prove(&by, user, "current_password", current).await?;
+        if is_same && user.password_change_required {
+            return Err(Error::invalid("new_password", "must be another one"));
+        }
         self.write_password(by, user.id, new, keep, Some(user.password_hash.clone())).await?;
         tracing::info!(user = user.id, "password changed");
         Ok(())
