@@ -97,7 +97,7 @@ impl ApiKeys {
     /// # Errors
     /// `Error::Unavailable` when the store does not serve, here and below.
     pub async fn list(&self, owner: SubjectId, request: PageRequest) -> Result<Page<Used>> {
-        self.usage.write(&self.store, self.env.now()).await?;
+        self.write_uses().await;
         self.store
             .scan(move |tx| {
                 let Page { items, next_cursor } = table::of_owner(tx, owner, &request)?;
@@ -113,7 +113,7 @@ impl ApiKeys {
     /// # Errors
     /// `Error::NotFound`.
     pub async fn read(&self, owner: SubjectId, id: Id<ApiKey>) -> Result<Used> {
-        self.usage.write(&self.store, self.env.now()).await?;
+        self.write_uses().await;
         self.store.get(|tx| Ok((of_owner(tx, owner, id)?, table::last_use(tx, id)?)))
     }
 
@@ -127,9 +127,8 @@ impl ApiKeys {
         days: u32,
         request: PageRequest,
     ) -> Result<Page<Statistics>> {
-        let now = self.env.now();
-        self.usage.write(&self.store, now).await?;
-        let from = (table::day_of(now) + 1).saturating_sub(days);
+        self.write_uses().await;
+        let from = (table::day_of(self.env.now()) + 1).saturating_sub(days);
         self.store
             .scan(move |tx| {
                 let Page { items, next_cursor } = table::of_owner(tx, owner, &request)?;
@@ -267,6 +266,13 @@ impl ApiKeys {
         by: Initiator,
         owner: SubjectId,
         id: Id<ApiKey>,
+    /// So that what is read has the last uses, too; without them it is still worth reading.
+    async fn write_uses(&self) {
+        if let Err(error) = self.usage.write(&self.store, self.env.now()).await {
+            tracing::warn!(?error, "the last uses of API keys are not written yet");
+        }
+    }
+
         action: &'static str,
         make: impl FnOnce(&WriteTx, &Initiator, &Subject, ApiKey) -> Result<ApiKey> + Send + 'static,
     ) -> Result<ApiKey> {

@@ -12,7 +12,7 @@ use crate::store::{Store, WriteTx};
 #[derive(Clone, Default)]
 pub struct Usage(Arc<Mutex<HashMap<Id<ApiKey>, Pending>>>);
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Pending {
     uses: Uses,
     last: Option<(Timestamp, Option<IpAddr>)>,
@@ -32,15 +32,24 @@ impl Usage {
         self.count(key, |pending| pending.uses.refused += 1);
     }
 
+    /// Counts a use as refused that was counted as one of a good key before: nothing was left of the key's limit.
+    pub fn turned_away(&self, key: Id<ApiKey>) {
+        self.count(key, |pending| {
+            pending.uses.accepted = pending.uses.accepted.saturating_sub(1);
+            pending.uses.refused += 1;
+        });
+    }
+
     /// Writes what was counted.
     ///
     /// # Errors
-    /// `Error::Unavailable` when the store takes no writes; then the uses since the last time are lost.
+    /// `Error::Unavailable` when the store takes no writes; then it is for the next time.
     pub async fn write(&self, store: &Store, now: Timestamp) -> Result<()> {
         let pending = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         if pending.is_empty() {
             return Ok(());
         }
+        let kept = pending.clone();
         let change = move |tx: &mut WriteTx| {
             for (key, Pending { uses, last }) in pending {
                 let last = last.map(|(at, address)| LastUse {
@@ -51,7 +60,21 @@ impl Usage {
             }
             Ok(())
         };
-        store.write(change).await
+        let written = store.write(change).await;
+        if written.is_err() {
+            self.put_back(kept);
+        }
+        written
+    }
+
+    fn put_back(&self, kept: HashMap<Id<ApiKey>, Pending>) {
+        for (key, Pending { uses, last }) in kept {
+            self.count(key, |pending| {
+                pending.uses.accepted += uses.accepted;
+                pending.uses.refused += uses.refused;
+                pending.last = pending.last.max(last);
+            });
+        }
     }
 
     fn count(&self, key: Id<ApiKey>, count: impl FnOnce(&mut Pending)) {

@@ -1,6 +1,7 @@
 //! Failed logins and refused requests, gathered in memory: what is the same is counted together, and only so many
 //! different ones an hour are written one by one. So an attack is seen and cannot fill the disk.
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::model::{Event, Outcome};
@@ -12,7 +13,15 @@ const HOUR_SECS: i64 = 3600;
 const REST_EVERY_SECS: i64 = 300;
 
 /// What makes two failures the same: everything but when it was, and which request.
-type Same = (String, String, Option<String>, String, Vec<(String, String)>);
+#[derive(PartialEq, Eq, Hash)]
+struct Same {
+    action: String,
+    actor: String,
+    via: Option<(String, String)>,
+    party: Option<String>,
+    address: String,
+    details: Vec<(String, String)>,
+}
 
 /// Failures that are not written yet.
 #[derive(Clone)]
@@ -49,6 +58,17 @@ impl Failures {
     pub fn take(&self, now: Timestamp) -> Vec<Event> {
         let mut gathered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         gathered.take(now, REST_EVERY_SECS)
+    }
+
+    /// Takes back what could not be written.
+    pub fn put_back(&self, events: Vec<Event>) {
+        let mut gathered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for event in events {
+            match gathered.events.entry(same(&event)) {
+                Entry::Occupied(mut known) => known.get_mut().count += event.count,
+                Entry::Vacant(room) => drop(room.insert(event)),
+            }
+        }
     }
 
     /// [`Failures::take`] at the end, when nothing comes after it.
@@ -93,7 +113,14 @@ impl Gathered {
 fn same(event: &Event) -> Same {
     let subject = event.subject.as_ref().or(event.actor.id.is_some().then_some(&event.actor));
     let party = subject.map(|party| format!("{}/{}", party.kind, party.name));
-    (event.action.clone(), event.actor.kind.clone(), party, event.address.clone(), event.details.clone())
+    Same {
+        action: event.action.clone(),
+        actor: event.actor.kind.clone(),
+        via: event.via.clone(),
+        party,
+        address: event.address.clone(),
+        details: event.details.clone(),
+    }
 }
 
 #[cfg(test)]

@@ -52,7 +52,7 @@ impl Audit {
         if request.after.as_ref().is_some_and(|after| after.len() != 8) {
             return Err(Error::invalid("cursor", "is not a cursor of this list"));
         }
-        self.write_failures().await?;
+        self.include_failures().await;
         self.store.scan(move |tx| table::search(tx, &filter, &request)).await
     }
 
@@ -61,7 +61,7 @@ impl Audit {
     /// # Errors
     /// As [`Audit::search`].
     pub async fn first_of(&self, filter: &Filter) -> Result<u64> {
-        self.write_failures().await?;
+        self.include_failures().await;
         let from = filter.from.unwrap_or_default();
         self.store.scan(move |tx| table::first_since(tx, from)).await
     }
@@ -87,7 +87,7 @@ impl Audit {
     /// Writes the failures that were gathered.
     ///
     /// # Errors
-    /// As [`Audit::search`]; then they are lost, and the log has them.
+    /// As [`Audit::search`]; then it is for the next time.
     pub async fn write_failures(&self) -> Result<()> {
         self.write_events(self.failures.take(self.env.now())).await
     }
@@ -104,9 +104,21 @@ impl Audit {
         if events.is_empty() {
             return Ok(());
         }
+        let kept = events.clone();
         let change =
             move |tx: &mut WriteTx| events.into_iter().try_for_each(|event| table::append(tx, event));
-        self.store.write(change).await
+        let written = self.store.write(change).await;
+        if written.is_err() {
+            self.failures.put_back(kept);
+        }
+        written
+    }
+
+    /// So that what is read has the last failures, too; without them it is still worth reading.
+    async fn include_failures(&self) {
+        if let Err(error) = self.write_failures().await {
+            tracing::warn!(?error, "the last failures are not in the audit trail yet");
+        }
     }
 
     /// Takes away what is too old or too much.
@@ -138,7 +150,7 @@ impl Audit {
     /// # Errors
     /// As [`Audit::search`].
     pub async fn verify(&self, noted: Option<(u64, String)>) -> Result<Verdict> {
-        self.write_failures().await?;
+        self.include_failures().await;
         self.store.scan(move |tx| verify(tx, noted.as_ref())).await
     }
 }
