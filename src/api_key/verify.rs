@@ -108,7 +108,9 @@ impl VerifyApi {
         }
         let allowance = match self.spend(&actor, counts) {
             Err(Error::RateLimited { .. }) => {
-                self.keys.usage.refused(key.id);
+                if counts {
+                    self.keys.usage.refused(key.id);
+                }
                 return Ok(Json(VerifyView::bad("rate_limited", asked)));
             }
             other => other?,

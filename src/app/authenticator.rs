@@ -33,7 +33,7 @@ impl Authenticator for App {
     fn refused(&self, by: Initiator, method: &str, path: &str, error: &Error) {
         let event = Event::failed(&by, "request.refused", self.env.now());
         if let (Error::RateLimited { .. }, Some(key)) = (error, by.key()) {
-            self.api_keys.usage.refused(key);
+            self.api_keys.usage.turned_away(key);
         }
         let event = event.with("code", error.code()).with("method", method).with("path", path);
         self.failures.note(match error {
