@@ -309,7 +309,23 @@ fn over(tx: &impl Tx, by: &Initiator, owner: SubjectId, id: Id<ApiKey>) -> Resul
     let key = of_owner(tx, owner, id)?;
     let owner = subject_by_id(tx, owner)?.ok_or(Error::NotFound("API key"))?;
     by.check(tx, &effective(&book_of(tx)?, &owner, &key.rights))?;
+    check_lasting(tx, by, &key.rights)?;
     Ok((owner, key))
+}
+
+/// What is everything, or a role's, may be more tomorrow: whoever acts with a key that is limited hands on or takes over
+/// none of that but the roles that this key has itself.
+fn check_lasting(tx: &impl Tx, by: &Initiator, rights: &Rights) -> Result<()> {
+    let Some(id) = by.key() else { return Ok(()) };
+    let own = table::by_id(tx, id)?.ok_or(Error::TokenRevoked)?.rights;
+    if own.unrestricted {
+        return Ok(());
+    }
+    if rights.unrestricted {
+        return Err(Error::Forbidden("*".into()));
+    }
+    let missing = rights.roles.iter().find(|role| !own.roles.contains(role));
+    missing.map_or(Ok(()), |role| Err(Error::Forbidden(format!("role {role}").into())))
 }
 
 /// What rights come to in the hands of an owner.
@@ -330,7 +346,8 @@ fn check_rights(tx: &impl Tx, by: &Initiator, owner: &Subject, rights: &Rights) 
             return Err(Error::Forbidden(above.as_str().to_owned().into()));
         }
     }
-    by.check(tx, &effective(&book, owner, rights))
+    by.check(tx, &effective(&book, owner, rights))?;
+    check_lasting(tx, by, rights)
 }
 
 fn check_end(key: &ApiKey, now: Timestamp) -> Result<()> {
