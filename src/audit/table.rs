@@ -46,8 +46,13 @@ impl Record for Chain {
 
 /// Looks at every row of these tables.
 pub const CHECKS: &[(&str, Check)] = &[
-    (ENTRIES.name(), |_, key, value| {
+    (ENTRIES.name(), |tx, key, value| {
         let entry = ENTRIES.decode(value)?;
+        for party in entry.event.parties() {
+            if BY_PARTY.get(tx, &party_key(party, entry.seq))?.is_none() {
+                return Ok(Some("is not in the list of a party".to_owned()));
+            }
+        }
         Ok((key != entry.seq.to_be_bytes()).then(|| "is not under its number".to_owned()))
     }),
     (BY_PARTY.name(), |tx, key, _| {

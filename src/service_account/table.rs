@@ -29,6 +29,11 @@ impl Record for ByName {
 pub const CHECKS: &[(&str, Check)] = &[
     (ACCOUNTS.name(), |tx, key, value| {
         let account = ACCOUNTS.decode(value)?;
+        for role in &account.roles {
+            if BY_ROLE.get(tx, &role_key(role, account.id))?.is_none() {
+                return Ok(Some("is not in the list of a role".to_owned()));
+            }
+        }
         let named = BY_NAME.get(tx, account.name.as_str().as_bytes())?.is_some_and(|by| by.0 == account.id);
         Ok((!(named && key == account.id.as_bytes()))
             .then(|| "is not found by its id and its name".to_owned()))
