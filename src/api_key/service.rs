@@ -9,8 +9,9 @@ use super::usage::Usage;
 use crate::audit::{self, Event};
 use crate::base::{Env, Error, Id, Page, PageRequest, Result, Secret, Timestamp};
 use crate::crypto::key_token;
+use crate::rbac::permission::UsersWrite;
 use crate::rbac::service::{book_of, check_defined, subject_by_id};
-use crate::rbac::{Actor, Grants, Initiator, RoleBook, Subject, SubjectId, Via};
+use crate::rbac::{Actor, Grants, Initiator, Named, Pattern, RoleBook, Subject, SubjectId, Via};
 use crate::store::{Store, Tx, WriteTx};
 
 pub use super::table::Uses;
@@ -27,6 +28,8 @@ pub struct ApiKeys {
     pub env: Env,
     pub live: LiveKeys,
     pub usage: Usage,
+    /// How many requests an hour every client has, 0 for any number: more for a key is for administrators to give.
+    pub everyones_limit: u32,
 }
 
 /// A key, and when and from where it was used last.
@@ -42,8 +45,8 @@ pub struct Statistics {
 
 impl ApiKeys {
     #[must_use]
-    pub fn new(store: Store, env: Env, live: LiveKeys) -> Self {
-        Self { store, env, live, usage: Usage::default() }
+    pub fn new(store: Store, env: Env, live: LiveKeys, everyones_limit: u32) -> Self {
+        Self { store, env, live, usage: Usage::default(), everyones_limit }
     }
 
     /// Makes a key.
@@ -51,7 +54,8 @@ impl ApiKeys {
     /// # Errors
     /// `Error::NotFound` for an owner who is not there or switched off; `Error::Invalid` naming `permissions` or `roles`
     /// for one that is not there, `expires_at` for a time that is over, `name` when there are too many keys;
-    /// `Error::Forbidden` for rights above the owner's or those of whoever makes it.
+    /// `Error::Forbidden` for rights above the owner's or those of whoever makes it, and for a limit above everyone's from
+    /// whoever is no administrator.
     ///
     /// # Returns
     /// The key, and its text: it cannot be shown again.
@@ -76,10 +80,11 @@ impl ApiKeys {
             previous: None,
         };
         check_end(&key, now)?;
-        let live = self.live.clone();
+        let (live, everyones) = (self.live.clone(), self.everyones_limit);
         let change = move |tx: &mut WriteTx| {
             let owner = owner_of(tx, &by, key.owner)?;
             check_rights(tx, &by, &owner, &key.rights)?;
+            check_limit(tx, &by, key.requests_per_hour, everyones)?;
             if table::ids_of_owner(tx, key.owner)?.len() >= MAX_KEYS {
                 return Err(Error::invalid("name", format!("would be one more than {MAX_KEYS} keys")));
             }
@@ -152,9 +157,10 @@ impl ApiKeys {
         id: Id<ApiKey>,
         change: ApiKeyChange,
     ) -> Result<ApiKey> {
-        let now = self.env.now();
+        let (now, everyones) = (self.env.now(), self.everyones_limit);
         self.write(by, owner, id, "api_key.changed", move |tx, by, owner, old| {
             let (has_end, has_rights) = (change.expires_at.is_some(), change.rights.is_some());
+            check_limit(tx, by, change.requests_per_hour.flatten(), everyones)?;
             let new = old.with(change, now);
             if has_end {
                 check_end(&new, now)?;
@@ -255,6 +261,13 @@ impl ApiKeys {
         self.live.judge(text, self.env.now(), address)
     }
 
+    /// So that what is read has the last uses, too; without them it is still worth reading.
+    async fn write_uses(&self) {
+        if let Err(error) = self.usage.write(&self.store, self.env.now()).await {
+            tracing::warn!(?error, "the last uses of API keys are not written yet");
+        }
+    }
+
     fn text(&self, owner: SubjectId, id: Id<ApiKey>) -> (Secret, [u8; 32]) {
         let is_user = matches!(owner, SubjectId::User(_));
         key_token::generate(is_user, id.as_bytes(), self.env.entropy.as_ref())
@@ -266,13 +279,6 @@ impl ApiKeys {
         by: Initiator,
         owner: SubjectId,
         id: Id<ApiKey>,
-    /// So that what is read has the last uses, too; without them it is still worth reading.
-    async fn write_uses(&self) {
-        if let Err(error) = self.usage.write(&self.store, self.env.now()).await {
-            tracing::warn!(?error, "the last uses of API keys are not written yet");
-        }
-    }
-
         action: &'static str,
         make: impl FnOnce(&WriteTx, &Initiator, &Subject, ApiKey) -> Result<ApiKey> + Send + 'static,
     ) -> Result<ApiKey> {
@@ -348,6 +354,15 @@ fn check_rights(tx: &impl Tx, by: &Initiator, owner: &Subject, rights: &Rights) 
     }
     by.check(tx, &effective(&book, owner, rights))?;
     check_lasting(tx, by, rights)
+}
+
+/// Nobody lifts the limit that the server sets them: who could, could fill the audit trail until it forgets.
+fn check_limit(tx: &impl Tx, by: &Initiator, requests: Option<u32>, everyones: u32) -> Result<()> {
+    if everyones == 0 || requests.is_none_or(|requests| requests <= everyones) {
+        return Ok(());
+    }
+    let permissions = vec![Pattern::parse("permissions", UsersWrite::NAME)?];
+    by.check(tx, &book_of(tx)?.of_rights(&Rights { permissions, ..Rights::default() }))
 }
 
 fn check_end(key: &ApiKey, now: Timestamp) -> Result<()> {

@@ -24,7 +24,7 @@ pub struct NewKeyBody {
     pub unrestricted: Option<bool>,
     /// From where it may be used: addresses, and networks like `10.0.0.0/8`. None: from anywhere.
     pub networks: Option<Vec<String>>,
-    /// Its own limit, instead of what every client has.
+    /// Its own limit, instead of what every client has; a higher one needs `users:write`.
     pub requests_per_hour: Option<u32>,
     /// RFC 3339. None: it does not end by itself.
     pub expires_at: Option<String>,
@@ -40,7 +40,7 @@ pub struct KeyBody {
     pub roles: Option<Vec<String>>,
     pub unrestricted: Option<bool>,
     pub networks: Option<Vec<String>>,
-    /// Null: what every client has.
+    /// Null: what every client has; more needs `users:write`.
     pub requests_per_hour: MaybeUndefined<u32>,
     /// Null: it does not end by itself.
     pub expires_at: MaybeUndefined<String>,

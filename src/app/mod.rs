@@ -89,7 +89,8 @@ impl App {
         );
         let roles = Roles::new(store.clone(), env.clone());
         let users = Users::new(store.clone(), env.clone(), live.clone());
-        let api_keys = ApiKeys::new(store.clone(), env.clone(), live_keys.clone());
+        let everyones = config.rate_limit.requests_per_hour;
+        let api_keys = ApiKeys::new(store.clone(), env.clone(), live_keys.clone(), everyones);
         let service_accounts = ServiceAccounts { store: store.clone(), env: env.clone(), live: live_keys };
         let limiter = Arc::new(policies::limiter(&config)?);
         let transfer = Transfer::new(store.clone(), env.clone());
