@@ -2,7 +2,9 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may stop on the spot")]
 mod account;
 mod administration;
+mod api_keys;
 mod architecture;
+mod audit;
 mod cache;
 mod credentials;
 mod csrf;
@@ -12,8 +14,10 @@ mod health;
 mod http;
 mod keys;
 mod listener;
+mod password_change;
 mod permissions;
 mod rbac;
+mod service_accounts;
 mod session;
 mod support;
 mod transfer;
