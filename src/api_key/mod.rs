@@ -3,6 +3,7 @@ pub mod change;
 pub mod http;
 pub mod live;
 pub mod model;
+mod rules;
 pub mod service;
 pub mod table;
 pub mod usage;

@@ -3,16 +3,15 @@
 use std::net::IpAddr;
 
 use super::live::{Judged, LiveKeys};
-use super::model::{ApiKey, ApiKeyChange, NewApiKey, Rights};
+use super::model::{ApiKey, ApiKeyChange, Flaw, NewApiKey};
+use super::rules::{check_bounds, check_end, check_limit, check_rights, of_owner, over, owner_of};
 use super::table::{self, LastUse};
 use super::usage::Usage;
-use crate::audit::{self, Event};
+use crate::audit::{self, Event, Failures};
 use crate::base::{Env, Error, Id, Page, PageRequest, Result, Secret, Timestamp};
 use crate::crypto::key_token;
-use crate::rbac::permission::UsersWrite;
-use crate::rbac::service::{book_of, check_defined, subject_by_id};
-use crate::rbac::{Actor, Grants, Initiator, Named, Pattern, RoleBook, Subject, SubjectId, Via};
-use crate::store::{Store, Tx, WriteTx};
+use crate::rbac::{Actor, Initiator, Subject, SubjectId, Via};
+use crate::store::{Store, WriteTx};
 
 pub use super::table::Uses;
 
@@ -28,6 +27,7 @@ pub struct ApiKeys {
     pub env: Env,
     pub live: LiveKeys,
     pub usage: Usage,
+    failures: Failures,
     /// How many requests an hour every client has, 0 for any number: more for a key is for administrators to give.
     pub everyones_limit: u32,
 }
@@ -45,8 +45,8 @@ pub struct Statistics {
 
 impl ApiKeys {
     #[must_use]
-    pub fn new(store: Store, env: Env, live: LiveKeys, everyones_limit: u32) -> Self {
-        Self { store, env, live, usage: Usage::default(), everyones_limit }
+    pub fn new(store: Store, env: Env, live: LiveKeys, failures: Failures, everyones_limit: u32) -> Self {
+        Self { store, env, live, usage: Usage::default(), failures, everyones_limit }
     }
 
     /// Makes a key.
@@ -85,6 +85,7 @@ impl ApiKeys {
             let owner = owner_of(tx, &by, key.owner)?;
             check_rights(tx, &by, &owner, &key.rights)?;
             check_limit(tx, &by, key.requests_per_hour, everyones)?;
+            check_bounds(tx, &by, &key)?;
             if table::ids_of_owner(tx, key.owner)?.len() >= MAX_KEYS {
                 return Err(Error::invalid("name", format!("would be one more than {MAX_KEYS} keys")));
             }
@@ -168,6 +169,7 @@ impl ApiKeys {
             if has_rights {
                 check_rights(tx, by, owner, &new.rights)?;
             }
+            check_bounds(tx, by, &new)?;
             Ok(new)
         })
         .await
@@ -209,8 +211,10 @@ impl ApiKeys {
     pub async fn revoke(&self, by: Initiator, owner: SubjectId, id: Id<ApiKey>) -> Result<ApiKey> {
         let now = self.env.now();
         self.write(by, owner, id, "api_key.revoked", move |_, _, _, old| {
-            let revoked_at = old.revoked_at.or(Some(now));
-            Ok(ApiKey { revoked_at, previous: None, updated_at: now, ..old })
+            if old.revoked_at.is_some() {
+                return Ok(old);
+            }
+            Ok(ApiKey { revoked_at: Some(now), previous: None, updated_at: now, ..old })
         })
         .await
     }
@@ -246,11 +250,20 @@ impl ApiKeys {
             }
             Judged::Bad(flaw, key) => {
                 if let Some(key) = key {
-                    self.usage.refused(key.id);
+                    self.refuse(&key, flaw, address);
                 }
                 Err(flaw.error())
             }
         }
+    }
+
+    /// Keeps account of a key whose text is right and that is not taken: its owner shall see it.
+    fn refuse(&self, key: &ApiKey, flaw: Flaw, address: IpAddr) {
+        self.usage.refused(key.id);
+        let by = Initiator { address: address.to_string(), ..Initiator::default() };
+        let event = Event::failed(&by, "api_key.refused", self.env.now()).about(key.owner, "");
+        let event = event.with("api_key", key.id.to_string()).with("name", &key.name);
+        self.failures.note(event.with("reason", flaw.name()));
     }
 
     /// Whether a text that somebody has shown is good, and whose.
@@ -285,7 +298,10 @@ impl ApiKeys {
         let (live, now) = (self.live.clone(), self.env.now());
         let change = move |tx: &mut WriteTx| {
             let (owner, old) = over(tx, &by, owner, id)?;
-            let new = make(tx, &by, &owner, old)?;
+            let new = make(tx, &by, &owner, old.clone())?;
+            if new == old {
+                return Ok(new);
+            }
             table::update(tx, &new)?;
             live.forget(tx, id);
             audit::table::append(tx, described(&by, action, &owner, &new, now))?;
@@ -293,83 +309,6 @@ impl ApiKeys {
         };
         self.store.write(change).await
     }
-}
-
-fn of_owner(tx: &impl Tx, owner: SubjectId, id: Id<ApiKey>) -> Result<ApiKey> {
-    table::by_id(tx, id)?.filter(|key| key.owner == owner).ok_or(Error::NotFound("API key"))
-}
-
-/// The owner that a key is to be made for: oneself, or somebody who holds no more.
-fn owner_of(tx: &impl Tx, by: &Initiator, id: SubjectId) -> Result<Subject> {
-    let not_there =
-        Error::NotFound(if matches!(id, SubjectId::User(_)) { "user" } else { "service account" });
-    let owner = subject_by_id(tx, id)?.filter(Subject::may_go_on).ok_or(not_there)?;
-    if !by.is(id) {
-        by.check(tx, &book_of(tx)?.sum(owner.roles()))?;
-    }
-    Ok(owner)
-}
-
-/// A key with its owner, if it may do no more than whoever acts on it. So a key with few rights gets no other's text.
-fn over(tx: &impl Tx, by: &Initiator, owner: SubjectId, id: Id<ApiKey>) -> Result<(Subject, ApiKey)> {
-    let key = of_owner(tx, owner, id)?;
-    let owner = subject_by_id(tx, owner)?.ok_or(Error::NotFound("API key"))?;
-    by.check(tx, &effective(&book_of(tx)?, &owner, &key.rights))?;
-    check_lasting(tx, by, &key.rights)?;
-    Ok((owner, key))
-}
-
-/// What is everything, or a role's, may be more tomorrow: whoever acts with a key that is limited hands on or takes over
-/// none of that but the roles that this key has itself.
-fn check_lasting(tx: &impl Tx, by: &Initiator, rights: &Rights) -> Result<()> {
-    let Some(id) = by.key() else { return Ok(()) };
-    let own = table::by_id(tx, id)?.ok_or(Error::TokenRevoked)?.rights;
-    if own.unrestricted {
-        return Ok(());
-    }
-    if rights.unrestricted {
-        return Err(Error::Forbidden("*".into()));
-    }
-    let missing = rights.roles.iter().find(|role| !own.roles.contains(role));
-    missing.map_or(Ok(()), |role| Err(Error::Forbidden(format!("role {role}").into())))
-}
-
-/// What rights come to in the hands of an owner.
-fn effective(book: &RoleBook, owner: &Subject, rights: &Rights) -> Grants {
-    book.sum(owner.roles()).within(&book.of_rights(rights))
-}
-
-/// Rights that are asked for have to be there, be the owner's, and be those of whoever gives them.
-fn check_rights(tx: &impl Tx, by: &Initiator, owner: &Subject, rights: &Rights) -> Result<()> {
-    let book = book_of(tx)?;
-    if let Some(missing) = rights.roles.iter().find(|role| book.role(role.as_str()).is_none()) {
-        return Err(Error::invalid("roles", format!("has `{missing}`, which is not there")));
-    }
-    check_defined(tx, &rights.permissions)?;
-    if !rights.unrestricted {
-        let held = book.sum(owner.roles());
-        if let Some(above) = book.of_rights(rights).patterns().find(|pattern| !held.includes(pattern)) {
-            return Err(Error::Forbidden(above.as_str().to_owned().into()));
-        }
-    }
-    by.check(tx, &effective(&book, owner, rights))?;
-    check_lasting(tx, by, rights)
-}
-
-/// Nobody lifts the limit that the server sets them: who could, could fill the audit trail until it forgets.
-fn check_limit(tx: &impl Tx, by: &Initiator, requests: Option<u32>, everyones: u32) -> Result<()> {
-    if everyones == 0 || requests.is_none_or(|requests| requests <= everyones) {
-        return Ok(());
-    }
-    let permissions = vec![Pattern::parse("permissions", UsersWrite::NAME)?];
-    by.check(tx, &book_of(tx)?.of_rights(&Rights { permissions, ..Rights::default() }))
-}
-
-fn check_end(key: &ApiKey, now: Timestamp) -> Result<()> {
-    if key.expires_at.is_some_and(|end| end <= now) {
-        return Err(Error::invalid("expires_at", "must be in the future"));
-    }
-    Ok(())
 }
 
 fn described(by: &Initiator, action: &str, owner: &Subject, key: &ApiKey, now: Timestamp) -> Event {

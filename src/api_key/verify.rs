@@ -13,9 +13,8 @@ use crate::base::{Error, Result, Timestamp};
 use crate::http::limit::{Allowance, RateLimiter, client_of};
 use crate::http::{Failure, Json, May, spec};
 use crate::rbac::permission::ApiKeysVerify;
-use crate::rbac::{Actor, Named, Permission, Roles, Via};
-
-const MAX_QUESTIONS: usize = 100;
+use crate::rbac::view::{SubjectView, check_questions};
+use crate::rbac::{Actor, Named, Roles, Via};
 
 /// Keys that other services were shown.
 pub struct VerifyApi {
@@ -51,7 +50,7 @@ struct VerifyView {
     key_id: Option<String>,
     name: Option<String>,
     /// Whose it is.
-    owner: Option<OwnerView>,
+    owner: Option<SubjectView>,
     /// All that it may do; `*` stands for any one segment, and alone for everything.
     permissions: Option<Vec<String>>,
     /// Whether it may do all that was asked.
@@ -59,16 +58,6 @@ struct VerifyView {
     results: BTreeMap<String, bool>,
     expires_at: Option<String>,
     rate_limit: Option<LimitView>,
-}
-
-#[derive(Object, Serialize)]
-struct OwnerView {
-    /// `user` or `service_account`.
-    #[oai(rename = "type")]
-    #[serde(rename = "type")]
-    kind: String,
-    id: String,
-    name: String,
 }
 
 /// What is left of the requests of this hour.
@@ -90,7 +79,7 @@ impl VerifyApi {
     ) -> Result<Json<VerifyView>, Failure> {
         let VerifyBody { key, address, permissions, count } = body.0;
         let asked = permissions.unwrap_or_default();
-        check_questions(&asked)?;
+        check_questions(&asked, 0)?;
         let address = address.as_deref().map(parse_address).transpose()?;
         let counts = count.unwrap_or(true);
         let actor = match self.keys.judge(&key, address)? {
@@ -104,6 +93,9 @@ impl VerifyApi {
         };
         let Via::Key(key) = &actor.via else { return Err(Error::internal("a key that is none").into()) };
         if !key.networks.is_empty() && address.is_none() {
+            if counts {
+                self.keys.usage.refused(key.id);
+            }
             return Ok(Json(VerifyView::bad("network_not_allowed", asked)));
         }
         let allowance = match self.spend(&actor, counts) {
@@ -140,17 +132,12 @@ impl VerifyApi {
         let results =
             asked.into_iter().map(answer).map(|answer| answer.map(|(allowed, name)| (name, allowed)));
         let results = results.collect::<Result<BTreeMap<_, _>>>()?;
-        let id = actor.subject.id();
         Ok(VerifyView {
             valid: true,
             reason: None,
             key_id: Some(key.id.to_string()),
             name: Some(key.name.clone()),
-            owner: Some(OwnerView {
-                kind: id.kind().to_owned(),
-                id: id.to_string(),
-                name: actor.subject.name().to_owned(),
-            }),
+            owner: Some(SubjectView::of(&actor.subject)),
             permissions: Some(self.roles.grants_of(actor)?.list()),
             allowed: results.values().all(|allowed| *allowed),
             results,
@@ -162,13 +149,6 @@ impl VerifyApi {
             }),
         })
     }
-}
-
-fn check_questions(permissions: &[String]) -> Result<()> {
-    if permissions.len() > MAX_QUESTIONS {
-        return Err(Error::invalid("permissions", format!("must be at most {MAX_QUESTIONS} names")));
-    }
-    permissions.iter().try_for_each(|name| Permission::parse("permissions", name).map(drop))
 }
 
 impl VerifyView {
@@ -206,7 +186,7 @@ impl Example for VerifyView {
             reason: None,
             key_id: Some("0197731f8b2d4c6e9a0b1c2d3e4f5061".into()),
             name: Some("deploy".into()),
-            owner: Some(OwnerView { kind: "user".into(), id: "2".into(), name: "testuser".into() }),
+            owner: Some(SubjectView::testuser()),
             permissions: Some(vec!["billing:invoices:read".into()]),
             allowed: true,
             results: BTreeMap::from([("billing:invoices:read".into(), true)]),

@@ -87,15 +87,16 @@ impl App {
             (passwords.clone(), accounts.policy.clone()),
             live.clone(),
         );
-        let roles = Roles::new(store.clone(), env.clone());
-        let users = Users::new(store.clone(), env.clone(), live.clone());
         let everyones = config.rate_limit.requests_per_hour;
-        let api_keys = ApiKeys::new(store.clone(), env.clone(), live_keys.clone(), everyones);
+        let api_keys =
+            ApiKeys::new(store.clone(), env.clone(), live_keys.clone(), failures.clone(), everyones);
         let service_accounts = ServiceAccounts { store: store.clone(), env: env.clone(), live: live_keys };
         let limiter = Arc::new(policies::limiter(&config)?);
-        let transfer = Transfer::new(store.clone(), env.clone());
-        let health = Health::new(store.clone(), env.clone());
         Ok(Self {
+            roles: Roles::new(store.clone(), env.clone()),
+            users: Users::new(store.clone(), env.clone(), live.clone()),
+            transfer: Transfer::new(store.clone(), env.clone()),
+            health: Health::new(store.clone(), env.clone()),
             config: Arc::new(config),
             env,
             store,
@@ -109,11 +110,7 @@ impl App {
             limiter,
             failures,
             audit,
-            roles,
-            users,
             resets,
-            transfer,
-            health,
         })
     }
 

@@ -9,6 +9,8 @@ use crate::base::Timestamp;
 use crate::rbac::Initiator;
 
 const HOUR_SECS: i64 = 3600;
+/// One address has this part of an hour's room at most.
+const SHARES: u64 = 5;
 /// How long the sum of what found no room is gathered, in seconds.
 const REST_EVERY_SECS: i64 = 300;
 
@@ -31,6 +33,8 @@ struct Gathered {
     per_hour: u64,
     /// Since when, and how many different ones there were in this hour.
     hour: (Timestamp, u64),
+    /// How many of them came from each address: one attacker leaves room for what others do.
+    by_address: HashMap<String, u64>,
     events: HashMap<Same, Event>,
     /// Those beyond.
     rest: u64,
@@ -42,8 +46,15 @@ impl Failures {
     #[must_use]
     pub fn new(per_hour: u64) -> Self {
         let never = Timestamp::default();
-        let (events, rest) = (HashMap::new(), 0);
-        Self(Arc::new(Mutex::new(Gathered { per_hour, hour: (never, 0), events, rest, rest_since: never })))
+        let (events, by_address, rest) = (HashMap::new(), HashMap::new(), 0);
+        Self(Arc::new(Mutex::new(Gathered {
+            per_hour,
+            hour: (never, 0),
+            by_address,
+            events,
+            rest,
+            rest_since: never,
+        })))
     }
 
     /// Takes a failure in.
@@ -83,12 +94,14 @@ impl Gathered {
     fn note(&mut self, event: Event) {
         if event.at.secs_since(self.hour.0) >= HOUR_SECS || event.at < self.hour.0 {
             self.hour = (event.at, 0);
+            self.by_address.clear();
         }
         let same = same(&event);
         if let Some(known) = self.events.get_mut(&same) {
             known.count += event.count;
-        } else if self.hour.1 < self.per_hour {
+        } else if self.has_room(&event.address) {
             self.hour.1 += 1;
+            *self.by_address.entry(event.address.clone()).or_default() += 1;
             self.events.insert(same, event);
         } else {
             if self.rest == 0 {
@@ -96,6 +109,11 @@ impl Gathered {
             }
             self.rest += event.count;
         }
+    }
+
+    fn has_room(&self, address: &str) -> bool {
+        let share = self.per_hour.div_ceil(SHARES);
+        self.hour.1 < self.per_hour && self.by_address.get(address).is_none_or(|count| *count < share)
     }
 
     fn take(&mut self, now: Timestamp, rest_every_secs: i64) -> Vec<Event> {
@@ -156,5 +174,15 @@ mod tests {
         failures.note(failure(1, HOUR_SECS));
         assert_eq!(failures.take(at(HOUR_SECS)).len(), 1);
         assert!(failures.take_all(at(HOUR_SECS)).is_empty());
+    }
+
+    #[test]
+    fn one_address_leaves_room_for_others() {
+        let failures = Failures::new(10);
+        (0..100).for_each(|n| failures.note(failure(1, 0).with("path", format!("/{n}"))));
+        failures.note(failure(2, 0));
+        let events = failures.take(at(1));
+        assert_eq!(events.iter().filter(|event| event.address == "1").count(), 2);
+        assert!(events.iter().any(|event| event.address == "2"));
     }
 }

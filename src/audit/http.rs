@@ -141,7 +141,19 @@ impl AuditApi {
     ) -> Result<Json<EventList>, Failure> {
         let filter = Filter { subject: Some(caller.actor.subject.id()), ..Filter::default() };
         let request = PageRequest::parse(limit.0, cursor.0.as_deref())?;
-        Ok(Json(EventList::of(self.0.search(filter, request).await?)))
+        let mut page = self.0.search(filter, request).await?;
+        page.items.iter_mut().for_each(|entry| hide_others(entry, caller.actor.subject.id()));
+        Ok(Json(EventList::of(page)))
+    }
+}
+
+/// Of what somebody else has done to an account, its user learns what, when and who, not from where.
+fn hide_others(entry: &mut Entry, viewer: SubjectId) {
+    let event = &mut entry.event;
+    if event.actor.id.is_some_and(|actor| actor != viewer) {
+        event.via = None;
+        event.address.clear();
+        event.user_agent.clear();
     }
 }
 

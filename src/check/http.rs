@@ -9,9 +9,8 @@ use serde::Serialize;
 use crate::base::{Error, Result};
 use crate::http::{Caller, Failure, Json, RequestInfo, permit, spec};
 use crate::rbac::permission::AuthCheck;
-use crate::rbac::{self, Actor, Named, Permission, Roles, Via};
-
-const MAX_QUESTIONS: usize = 100;
+use crate::rbac::view::{SubjectView, check_questions};
+use crate::rbac::{Actor, Named, Roles, Subject, Via};
 
 /// Who may do what.
 pub struct CheckApi(pub Roles);
@@ -43,22 +42,11 @@ struct CheckView {
     subject: Option<String>,
 }
 
-/// Somebody who may hold rights.
-#[derive(Object, Serialize)]
-struct Subject {
-    /// `user` or `service_account`.
-    #[oai(rename = "type")]
-    #[serde(rename = "type")]
-    kind: String,
-    id: String,
-    name: String,
-}
-
 #[derive(Object, Serialize)]
 #[oai(example)]
 struct OwnPermissions {
     /// Whose they are.
-    subject: Subject,
+    subject: SubjectView,
     roles: Vec<String>,
     /// What the roles come to; `*` stands for any one segment, and alone for everything.
     permissions: Vec<String>,
@@ -78,7 +66,7 @@ impl CheckApi {
         body: Json<CheckBody>,
     ) -> Result<Json<CheckView>, Failure> {
         let CheckBody { subject, token, key, permissions } = body.0;
-        check_questions(&permissions)?;
+        check_questions(&permissions, 1)?;
         let about = match (subject, token, key) {
             (None, None, None) => Some(Somebody::Acting(caller.actor)),
             (subject, token, key) => {
@@ -97,7 +85,7 @@ impl CheckApi {
             Via::Session(_) => caller.actor.subject.roles().map(str::to_owned).collect(),
             Via::Key(key) => key.rights.roles.iter().map(ToString::to_string).collect(),
         };
-        Ok(Json(OwnPermissions { subject: Subject::of(&caller.actor.subject), roles, permissions }))
+        Ok(Json(OwnPermissions { subject: SubjectView::of(&caller.actor.subject), roles, permissions }))
     }
 }
 
@@ -105,7 +93,7 @@ impl CheckApi {
 enum Somebody {
     /// With what it has shown, which may allow less.
     Acting(Actor),
-    Named(rbac::Subject),
+    Named(Subject),
 }
 
 impl Somebody {
@@ -158,20 +146,6 @@ impl CheckApi {
     }
 }
 
-impl Subject {
-    fn of(subject: &rbac::Subject) -> Self {
-        let id = subject.id();
-        Self { kind: id.kind().to_owned(), id: id.to_string(), name: subject.name().to_owned() }
-    }
-}
-
-fn check_questions(permissions: &[String]) -> Result<()> {
-    if !(1..=MAX_QUESTIONS).contains(&permissions.len()) {
-        return Err(Error::invalid("permissions", format!("must be 1 to {MAX_QUESTIONS} names")));
-    }
-    permissions.iter().try_for_each(|name| Permission::parse("permissions", name).map(drop))
-}
-
 impl Example for CheckBody {
     fn example() -> Self {
         Self {
@@ -193,7 +167,7 @@ impl Example for CheckView {
 impl Example for OwnPermissions {
     fn example() -> Self {
         Self {
-            subject: Subject { kind: "user".into(), id: "2".into(), name: "testuser".into() },
+            subject: SubjectView::testuser(),
             roles: vec!["bookkeeper".into(), "user".into()],
             permissions: vec!["billing:invoices:*".into()],
         }

@@ -39,11 +39,11 @@ impl Grants {
     #[must_use]
     pub fn within(&self, other: &Self) -> Self {
         let mut both = Self::default();
-        for mine in self.patterns() {
-            other
-                .patterns()
-                .filter_map(|theirs| mine.intersection(&theirs))
-                .for_each(|pattern| both.add(&pattern));
+        both.exact.extend(self.exact.iter().filter(|name| other.allows(name)).cloned());
+        both.exact.extend(other.exact.iter().filter(|name| self.allows(name)).cloned());
+        for mine in &self.patterns {
+            let shared = other.patterns.iter().filter_map(|theirs| mine.intersection(theirs));
+            shared.for_each(|pattern| both.add(&pattern));
         }
         both
     }

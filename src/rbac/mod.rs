@@ -6,6 +6,7 @@ pub mod model;
 pub mod permission;
 pub mod service;
 pub mod table;
+pub mod view;
 
 pub use actor::{Actor, Initiator, Subject, SubjectId, Via, ViaId, Who};
 pub use book::{Grants, RoleBook};

@@ -1,4 +1,5 @@
 //! `/service-accounts`, and their keys.
+use poem::Request;
 use poem_openapi::param::Path;
 use poem_openapi::types::Example;
 use poem_openapi::{Object, OpenApi};
@@ -10,7 +11,7 @@ use crate::api_key::ApiKeys;
 use crate::api_key::view::{KeyBody, KeyList, KeyView, NewKeyBody, NewKeyView, RotateBody};
 use crate::base::text::Slug;
 use crate::base::{Error, PageRequest, Result};
-use crate::http::{Created, Done, Failure, Json, May, Query, spec};
+use crate::http::{Created, Done, Failure, Json, May, Query, permit, spec};
 use crate::rbac::model::parse_description;
 use crate::rbac::permission::{ServiceAccountsRead, ServiceAccountsRoles, ServiceAccountsWrite};
 use crate::rbac::{Named, SubjectId};
@@ -59,6 +60,7 @@ struct NewServiceAccountBody {
     /// 1 to 64 of `a`-`z`, `0`-`9`, `.`, `_` and `-`; unique.
     name: String,
     description: Option<String>,
+    /// Needs `service-accounts:roles`, too.
     roles: Option<Vec<String>>,
 }
 
@@ -122,11 +124,15 @@ impl ServiceAccountsApi {
     async fn create(
         &self,
         caller: May<ServiceAccountsWrite>,
+        request: &Request,
         body: Json<NewServiceAccountBody>,
     ) -> Result<Created<ServiceAccountView>, Failure> {
         let name = Slug::parse("name", &body.0.name)?;
         let description = parse_description(body.0.description.as_deref().unwrap_or_default())?;
         let roles = checked(body.0.roles.unwrap_or_default())?;
+        if !roles.is_empty() {
+            permit::permitted(request, ServiceAccountsRoles::NAME)?;
+        }
         Ok(Created((&self.accounts.create(caller.initiator(), name, description, &roles).await?).into()))
     }
 

@@ -50,6 +50,8 @@ pub(super) fn insert(tx: &mut WriteTx, live: &LiveSessions, login: Login) -> Res
     let ids = table::ids_of_user(tx, user.id)?;
     for id in ids.iter().take((ids.len() + 1).saturating_sub(limit)) {
         end(tx, live, *id)?;
+        let ended = Event::new(&Initiator::system(), "session.revoked", event.at).about_user(&user);
+        audit::table::append(tx, ended.with("session", id.to_string()).with("reason", "too_many_sessions"))?;
     }
     table::insert(tx, &session)?;
     audit::table::append(tx, event)

@@ -83,7 +83,7 @@ const LAYERS: &[Layer] = &[
     },
     Layer { files: &["*/table.rs", "account/history.rs"], ours: &["base", "rbac", "store"], libraries: &[] },
     Layer {
-        files: &["*/http.rs", "api_key/verify.rs", "api_key/view.rs", "users/access.rs"],
+        files: &["*/http.rs", "rbac/view.rs", "api_key/verify.rs", "api_key/view.rs", "users/access.rs"],
         ours: &["account", "api_key", "base", "config", "http", "rbac", "session"],
         libraries: &["poem", "poem_openapi", "ipnet"],
     },
@@ -95,12 +95,13 @@ const LAYERS: &[Layer] = &[
             "*/service.rs",
             "*/change.rs",
             "*/live.rs",
+            "api_key/rules.rs",
             "api_key/usage.rs",
             "account/passwords.rs",
             "keys/master.rs",
         ],
         ours: FEATURES,
-        libraries: &["moka", "tokio", "aws_lc_rs", "bincode"],
+        libraries: &["moka", "tokio", "aws_lc_rs", "bincode", "ipnet"],
     },
     Layer { files: &["*/mod.rs"], ours: EVERYTHING, libraries: &["clap", "tokio"] },
     Layer {

@@ -345,3 +345,24 @@ async fn pages_of_service_accounts_stay_stable() {
     assert_eq!((names, &next["next_cursor"]), (vec![json!("s3"), json!("s4")], &Value::Null));
     page("cursor=AAAA").await;
 }
+
+#[tokio::test]
+async fn roles_at_its_making_and_unrestricted_keys_are_not_for_everyone_to_give() {
+    let app = TestApp::start().await;
+    let root = app.superuser("root").await;
+    role(&root, "maker", &["service-accounts:write"]).await;
+    let maker = app.user("maker").await;
+    app.app.accounts.set_roles(Initiator::host(), maker.id(), &["maker".to_owned()]).await.unwrap();
+    let ask = |roles: &[&str]| {
+        maker.bearer(Method::POST, "/service-accounts").json(&json!({"name": "one", "roles": roles}))
+    };
+    let details = app.fails(ask(&["maker"]), 403, "FORBIDDEN").await;
+    assert_eq!(details["permission"], "service-accounts:roles");
+    let id = app.json(ask(&[]), 201).await["id"].as_str().unwrap().to_owned();
+    let path = format!("/service-accounts/{id}/api-keys");
+    let body = json!({"name": "grows", "unrestricted": true});
+    // Roles that somebody else gives the account later would be in the maker's hands.
+    let details = app.fails(maker.bearer(Method::POST, &path).json(&body), 403, "FORBIDDEN").await;
+    assert_eq!(details["permission"], "*");
+    app.json(root.bearer(Method::POST, &path).json(&body), 201).await;
+}

@@ -1,4 +1,5 @@
 //! API keys: what they open, what they never open, and when they end.
+mod bounds;
 mod credential;
 mod form;
 mod limits;
