@@ -10,12 +10,45 @@ use serde_json::{Value, json};
 use crate::load::Client;
 use crate::wire::{Answer, Connection};
 
-const PASSWORD: &str = "correct horse 81 battery";
+/// Everybody's.
+pub const PASSWORD: &str = "correct horse 81 battery";
 
-/// A GET, with a bearer token if there is one.
-pub fn get(path: &str, token: Option<&str>) -> Vec<u8> {
-    let credential = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
+/// How a caller says who it is.
+#[derive(Clone, Copy)]
+pub enum Credential<'a> {
+    /// Not at all.
+    Nobody,
+    /// With an access token.
+    Bearer(&'a str),
+    /// With an API key.
+    Key(&'a str),
+}
+
+/// Its header, if it has one.
+impl core::fmt::Display for Credential<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Nobody => Ok(()),
+            Self::Bearer(token) => write!(f, "Authorization: Bearer {token}\r\n"),
+            Self::Key(key) => write!(f, "X-API-Key: {key}\r\n"),
+        }
+    }
+}
+
+/// A request without a body.
+pub fn get(path: &str, credential: Credential<'_>) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{credential}\r\n").into_bytes()
+}
+
+/// A request with a body.
+pub fn send(method: &str, path: &str, credential: Credential<'_>, body: &Value) -> Vec<u8> {
+    let body = body.to_string();
+    let length = body.len();
+    format!(
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\n{credential}Content-Type: application/json\r\n\
+         Content-Length: {length}\r\n\r\n{body}"
+    )
+    .into_bytes()
 }
 
 /// The user with this number registers.
@@ -27,26 +60,21 @@ pub fn register(number: u64) -> Vec<u8> {
         "first_name": "Ada",
         "last_name": "Lovelace",
     });
-    post("/auth/register", &body)
+    send("POST", "/auth/register", Credential::Nobody, &body)
 }
 
 /// The user with this number logs in.
 pub fn login(number: u64) -> Vec<u8> {
-    post("/auth/token", &json!({ "username": name(number), "password": PASSWORD }))
+    login_as(&name(number))
+}
+
+/// The user with this name logs in.
+fn login_as(name: &str) -> Vec<u8> {
+    send("POST", "/auth/token", Credential::Nobody, &json!({ "username": name, "password": PASSWORD }))
 }
 
 fn name(number: u64) -> String {
     format!("person{number:07}")
-}
-
-fn post(path: &str, body: &Value) -> Vec<u8> {
-    let body = body.to_string();
-    let length = body.len();
-    format!(
-        "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
-         Content-Length: {length}\r\n\r\n{body}"
-    )
-    .into_bytes()
 }
 
 /// What a login or a refresh hands out.
@@ -63,7 +91,12 @@ impl Session {
     pub async fn create(address: SocketAddr, number: u64) -> io::Result<Self> {
         let mut connection = Connection::open(address).await?;
         expect(&connection.exchange(&register(number)).await?, 201)?;
-        let answer = connection.exchange(&login(number)).await?;
+        Self::open(&mut connection, &name(number)).await
+    }
+
+    /// Logs in as the user with this name.
+    pub async fn open(connection: &mut Connection, name: &str) -> io::Result<Self> {
+        let answer = connection.exchange(&login_as(name)).await?;
         expect(&answer, 200)?;
         let body: Value = serde_json::from_slice(answer.body)?;
         let access = body["access_token"].as_str().unwrap_or_default().to_owned();
@@ -197,6 +230,12 @@ impl Client for Each {
     fn answered(&mut self, answer: &Answer<'_>) -> io::Result<()> {
         expect(answer, self.status)
     }
+}
+
+/// The JSON of an answer that has to have this status.
+pub fn read(answer: &Answer<'_>, status: u16) -> io::Result<Value> {
+    expect(answer, status)?;
+    Ok(serde_json::from_slice(answer.body)?)
 }
 
 fn expect(answer: &Answer<'_>, status: u16) -> io::Result<()> {

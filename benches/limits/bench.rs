@@ -52,20 +52,22 @@ impl Bench {
         let address = free_address()?;
         let path = self.path("server.log");
         let log = File::create(&path)?;
-        let mut command = Command::new(&self.binary);
+        let mut command = self.command(data);
         command
-            .arg("serve")
-            .arg("--data-dir")
-            .arg(self.path(data))
-            .args(["--listen", &address.to_string()])
-            .env_clear()
+            .args(["serve", "--listen", &address.to_string()])
             .envs(SETTINGS)
             .envs(settings.iter().copied())
-            .current_dir(self.scratch.path())
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log);
         Server::start(&mut command, address).map_err(|error| with_log(&error, &path))
+    }
+
+    /// The service's program, on a data directory of this name.
+    pub fn command(&self, data: &str) -> Command {
+        let mut command = Command::new(&self.binary);
+        command.arg("--data-dir").arg(self.path(data)).env_clear().current_dir(self.scratch.path());
+        command
     }
 
     /// Starts a bare hyper server that gives the answer which `server` gives to this request.

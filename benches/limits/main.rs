@@ -7,6 +7,7 @@
 #![expect(clippy::cast_precision_loss, reason = "figures for people need no 53 bits")]
 
 mod accounts;
+mod admin;
 mod bare;
 mod bench;
 mod compare;

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::accounts::{self, Each, Repeat, Session};
+use crate::accounts::{self, Credential, Each, Repeat, Session};
 use crate::bench::Bench;
 use crate::compare::two_servers;
 use crate::load::{Figures, Fleet};
@@ -13,17 +13,18 @@ use crate::report::Report;
 pub async fn overhead(bench: &Bench, report: &mut Report) -> io::Result<()> {
     let server = bench.start("overhead", &[])?;
     if bench.options.wants("health") {
-        beside_bare(bench, report, &server, ("health", accounts::get("/health", None))).await?;
+        beside_bare(bench, report, &server, ("health", accounts::get("/health", Credential::Nobody))).await?;
     }
     if bench.options.wants("me") {
         let session = Session::create(server.address, 0).await?;
-        let request = accounts::get("/auth/me", Some(&session.access));
+        let request = accounts::get("/auth/me", Credential::Bearer(&session.access));
         beside_bare(bench, report, &server, ("me", request)).await?;
     }
     server.stop()
 }
 
-async fn beside_bare(
+/// The CPU of a bare hyper server that gives the same answer, as a part of ours.
+pub async fn beside_bare(
     bench: &Bench,
     report: &mut Report,
     server: &Server,
@@ -42,7 +43,7 @@ async fn beside_bare(
 pub async fn tail(bench: &Bench, report: &mut Report) -> io::Result<()> {
     let server = bench.start("tail", &[])?;
     let session = Session::create(server.address, 0).await?;
-    let request = accounts::get("/auth/me", Some(&session.access));
+    let request = accounts::get("/auth/me", Credential::Bearer(&session.access));
     let mut readers = Fleet::new(server.address, vec![Repeat(request); 16]);
     // Users of their own: a user may have so many sessions, and the reader's would be the first to go.
     Fleet::new(server.address, [Each::registers(1..17)]).drain(&server).await?;

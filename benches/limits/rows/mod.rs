@@ -1,6 +1,8 @@
 //! The rows of the table, in groups that share a server.
 
 mod http;
+mod lists;
+mod rights;
 mod sessions;
 mod stores;
 
@@ -13,11 +15,21 @@ use crate::report::Report;
 /// Measures every row that was asked for; one that fails does not keep the others from being measured.
 pub async fn measure(bench: &Bench, report: &mut Report) {
     group(bench, report, &["health", "me"], http::overhead).await;
+    group(bench, report, &["me-key", "verify", "check"], rights::overhead).await;
     group(bench, report, &["login"], sessions::login).await;
     group(bench, report, &["refresh", "refresh-cpu"], sessions::refresh).await;
     group(bench, report, &["tail"], http::tail).await;
     group(bench, report, &["start-empty", "memory-idle"], stores::empty).await;
-    let full = ["start-clean", "start-killed", "memory-users", "memory-login", "disk"];
+    let full = [
+        "start-clean",
+        "start-killed",
+        "memory-users",
+        "memory-login",
+        "disk",
+        "list-first",
+        "list-middle",
+        "list-email",
+    ];
     group(bench, report, &full, stores::full).await;
     group(bench, report, &["binary"], binary).await;
 }

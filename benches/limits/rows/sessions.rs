@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::accounts::{self, Each, InTurn, Repeat, Session};
+use crate::accounts::{self, Credential, Each, InTurn, Repeat, Session};
 use crate::bench::Bench;
 use crate::compare::{Comparison, two_servers, with_raw};
 use crate::load::Fleet;
@@ -42,7 +42,7 @@ pub async fn refresh(bench: &Bench, report: &mut Report) -> io::Result<()> {
         sessions.push(Session::create(server.address, number).await?);
     }
     let mut fleet = Fleet::new(server.address, sessions);
-    let health = accounts::get("/health", None);
+    let health = accounts::get("/health", Credential::Nobody);
     if bench.options.wants("refresh") {
         let mut commits = Commits::create(&bench.path("commits.redb"))?;
         let time = bench.options.window().measured;

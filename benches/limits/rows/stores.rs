@@ -11,8 +11,10 @@ use crate::bench::{Bench, WEAK_HASHES};
 use crate::load::{Figures, Fleet};
 use crate::process::Server;
 use crate::report::{Report, grouped, median};
+use crate::rows::lists;
 
-const FULL: &str = "full";
+/// The data directory of the store with all the users.
+pub const FULL: &str = "full";
 
 /// After so long a server without requests counts as idle.
 const SETTLED: Duration = Duration::from_secs(1);
@@ -48,6 +50,7 @@ pub async fn full(bench: &Bench, report: &mut Report) -> io::Result<()> {
     if bench.options.wants("memory-login") {
         logins(bench, report).await?;
     }
+    lists::growth(bench, report).await?;
     if bench.options.wants("start-killed") {
         killed(bench, report).await?;
     }
