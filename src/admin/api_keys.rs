@@ -109,7 +109,7 @@ impl Admin {
                 return Ok(Answer::Object(json!({"valid": false, "reason": flaw.name()})));
             }
         };
-        let permissions = self.roles.grants_of(&actor)?.list();
+        let permissions = self.roles.book()?.held_by(&actor).list();
         let owner = format!("{} {}", actor.subject.id().kind(), actor.subject.name());
         Ok(Answer::Object(json!({"valid": true, "owner": owner, "permissions": permissions})))
     }

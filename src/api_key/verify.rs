@@ -128,17 +128,17 @@ impl VerifyApi {
         asked: Vec<String>,
         allowance: Option<Allowance>,
     ) -> Result<VerifyView> {
-        let answer = |permission: String| Ok((self.roles.allows(actor, &permission)?, permission));
-        let results =
-            asked.into_iter().map(answer).map(|answer| answer.map(|(allowed, name)| (name, allowed)));
-        let results = results.collect::<Result<BTreeMap<_, _>>>()?;
+        let book = self.roles.book()?;
+        let held = book.held_by(actor);
+        let results = asked.into_iter().map(|name| (held.allows(&name), name));
+        let results: BTreeMap<_, _> = results.map(|(allowed, name)| (name, allowed)).collect();
         Ok(VerifyView {
             valid: true,
             reason: None,
             key_id: Some(key.id.to_string()),
             name: Some(key.name.clone()),
             owner: Some(SubjectView::of(&actor.subject)),
-            permissions: Some(self.roles.grants_of(actor)?.list()),
+            permissions: Some(held.list()),
             allowed: results.values().all(|allowed| *allowed),
             results,
             expires_at: key.expires_at.map(Timestamp::rfc3339),

@@ -80,7 +80,7 @@ impl CheckApi {
     /// What I may do
     #[oai(path = "/auth/me/permissions", method = "get", operation_id = "list_my_permissions")]
     async fn mine(&self, caller: Caller) -> Result<Json<OwnPermissions>, Failure> {
-        let permissions = self.0.grants_of(&caller.actor)?.list();
+        let permissions = self.0.book()?.held_by(&caller.actor).list();
         let roles = match &caller.actor.via {
             Via::Session(_) => caller.actor.subject.roles().map(str::to_owned).collect(),
             Via::Key(key) => key.rights.roles.iter().map(ToString::to_string).collect(),
@@ -131,18 +131,18 @@ impl CheckApi {
     }
 
     fn answer(&self, about: Option<&Somebody>, permissions: Vec<String>) -> Result<CheckView> {
-        let mut results = BTreeMap::new();
-        for permission in permissions {
-            let allowed = match about {
-                None => false,
-                Some(Somebody::Acting(actor)) if actor.must_change_password() => false,
-                Some(Somebody::Acting(actor)) => self.0.allows(actor, &permission)?,
-                Some(Somebody::Named(subject)) => self.0.allows_subject(subject, &permission)?,
-            };
-            results.insert(permission, allowed);
-        }
+        let about = about.map(|somebody| Ok((somebody, self.0.book()?))).transpose()?;
+        let held = match &about {
+            None => None,
+            Some((Somebody::Acting(actor), _)) if actor.must_change_password() => None,
+            Some((Somebody::Acting(actor), book)) => Some(book.held_by(actor)),
+            Some((Somebody::Named(subject), book)) => Some(book.held_by_subject(subject)),
+        };
+        let allowed = |permission: &str| held.as_ref().is_some_and(|held| held.allows(permission));
+        let results = permissions.into_iter().map(|name| (allowed(&name), name));
+        let results: BTreeMap<_, _> = results.map(|(allowed, name)| (name, allowed)).collect();
         let allowed = results.values().all(|allowed| *allowed);
-        Ok(CheckView { allowed, results, subject: about.map(Somebody::id) })
+        Ok(CheckView { allowed, results, subject: about.as_ref().map(|(somebody, _)| somebody.id()) })
     }
 }
 

@@ -1,6 +1,8 @@
 //! All roles with what they come to, once the roles that they include are followed. Pure.
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use super::actor::{Actor, Subject, Via};
 use super::model::{ADMIN, Role, RoleName, SUPERUSER, USER};
 use super::permission::{OWN, Pattern};
 use crate::api_key::Rights;
@@ -53,17 +55,6 @@ impl Grants {
         self.exact.iter().map(|name| Pattern::of_exact(name)).chain(self.patterns.iter().cloned())
     }
 
-    /// All of it, in order, without what a wider pattern has in it.
-    #[must_use]
-    pub fn list(&self) -> Vec<String> {
-        let is_in_a_wider_one =
-            |one: &Pattern| self.patterns.iter().any(|wider| wider != one && wider.includes(one));
-        let widest = self.patterns().filter(|one| !is_in_a_wider_one(one));
-        let mut all: Vec<_> = widest.map(|pattern| pattern.as_str().to_owned()).collect();
-        all.sort();
-        all
-    }
-
     fn add(&mut self, pattern: &Pattern) {
         if pattern.is_exact() {
             self.exact.insert(pattern.as_str().to_owned());
@@ -75,6 +66,74 @@ impl Grants {
     fn extend(&mut self, other: &Self) {
         self.exact.extend(other.exact.iter().cloned());
         other.patterns.iter().for_each(|pattern| self.add(pattern));
+    }
+}
+
+/// What somebody holds, looked up and not added up: for questions that come with every request.
+pub struct Held<'a> {
+    owner: Part<'a>,
+    /// What a key that is not for everything has of it.
+    key: Option<Part<'a>>,
+}
+
+impl Held<'_> {
+    /// Whether a permission is in it.
+    #[must_use]
+    pub fn allows(&self, permission: &str) -> bool {
+        self.owner.allows(permission) && self.key.as_ref().is_none_or(|key| key.allows(permission))
+    }
+
+    /// All of it, in order, without what a wider pattern has in it.
+    #[must_use]
+    pub fn list(&self) -> Vec<String> {
+        let mut all = match &self.key {
+            None => self.owner.all(),
+            Some(key) => key.within(&self.owner),
+        };
+        let patterns = all.iter().filter(|one| one.contains('*'));
+        let wide: Vec<_> = patterns.map(|one| Pattern::of_exact(one)).collect();
+        all.retain(|one| !wide.iter().any(|wider| wider.as_str() != one && wider.includes_named(one)));
+        all.sort_unstable();
+        all.dedup();
+        all.into_iter().map(Cow::into_owned).collect()
+    }
+}
+
+/// Some roles, and what is named beside them.
+struct Part<'a> {
+    roles: Vec<&'a Grants>,
+    named: &'a [Pattern],
+}
+
+impl<'a> Part<'a> {
+    fn allows(&self, permission: &str) -> bool {
+        self.roles.iter().any(|grants| grants.allows(permission))
+            || self.named.iter().any(|pattern| pattern.matches(permission))
+    }
+
+    fn exact(&self) -> impl Iterator<Item = &'a str> {
+        let of_roles = self.roles.iter().flat_map(|grants| grants.exact.iter().map(String::as_str));
+        of_roles.chain(self.named.iter().filter(|one| one.is_exact()).map(Pattern::as_str))
+    }
+
+    fn patterns(&self) -> impl Iterator<Item = &'a Pattern> {
+        let of_roles = self.roles.iter().flat_map(|grants| grants.patterns.iter());
+        of_roles.chain(self.named.iter().filter(|one| !one.is_exact()))
+    }
+
+    fn all(&self) -> Vec<Cow<'a, str>> {
+        self.exact().chain(self.patterns().map(Pattern::as_str)).map(Cow::Borrowed).collect()
+    }
+
+    /// What of it is in another, too, some of it more than once.
+    fn within(&self, other: &Self) -> Vec<Cow<'a, str>> {
+        let mut both: Vec<_> = self.exact().filter(|name| other.allows(name)).map(Cow::Borrowed).collect();
+        for mine in self.patterns() {
+            both.extend(other.exact().filter(|name| mine.matches(name)).map(Cow::Borrowed));
+            let patterns = other.patterns().filter_map(|theirs| mine.intersection(theirs));
+            both.extend(patterns.map(|pattern| Cow::Owned(pattern.as_str().to_owned())));
+        }
+        both
     }
 }
 
@@ -121,6 +180,29 @@ impl RoleBook {
         let mut sum = Grants::default();
         roles.into_iter().filter_map(|role| self.grants.get(role)).for_each(|grants| sum.extend(grants));
         sum
+    }
+
+    /// What somebody holds who acts: with a key, no more than the key's own rights.
+    #[must_use]
+    pub fn held_by<'a>(&'a self, actor: &'a Actor) -> Held<'a> {
+        let key = match &actor.via {
+            Via::Key(key) if !key.rights.unrestricted => Some(Part {
+                roles: self.find(key.rights.roles.iter().map(RoleName::as_str)),
+                named: &key.rights.permissions,
+            }),
+            Via::Key(_) | Via::Session(_) => None,
+        };
+        Held { key, ..self.held_by_subject(&actor.subject) }
+    }
+
+    /// What somebody holds who does not act here.
+    #[must_use]
+    pub fn held_by_subject<'a>(&'a self, subject: &'a Subject) -> Held<'a> {
+        Held { owner: Part { roles: self.find(subject.roles()), named: &[] }, key: None }
+    }
+
+    fn find<'a>(&'a self, roles: impl Iterator<Item = &'a str>) -> Vec<&'a Grants> {
+        roles.filter_map(|role| self.grants.get(role)).collect()
     }
 
     /// Whether the rights of a key allow a permission, whatever its owner may do.
@@ -201,6 +283,10 @@ fn built_in() -> Result<[Role; 3]> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
     use super::*;
 
     fn role(name: &str, permissions: &[&str], includes: &[&str]) -> Role {
@@ -227,7 +313,9 @@ mod tests {
             assert_eq!(book.allows(["a"], permission), allowed, "{permission}");
         }
         assert!(!book.allows(["c", "nobody"], "x:read") && book.allows(["c", "a"], "x:read"));
-        assert_eq!(book.sum(["a", "b"]).list(), ["x:read", "y:*", "z:z:z"]);
+        let sum: BTreeSet<_> = book.sum(["a", "b"]).patterns().collect();
+        let all = ["x:read", "y:*", "z:z:z"].map(|text| Pattern::parse("permissions", text).unwrap());
+        assert_eq!(sum, all.into());
     }
 
     #[test]
@@ -266,5 +354,40 @@ mod tests {
         assert!(!book.allows([ADMIN], "roles:write") && !book.allows([USER], "users:read"));
         let changed = RoleBook::new([role(USER, &["a:b"], &[])]).unwrap();
         assert!(changed.allows([USER], "a:b"));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_looked_up_is_what_it_adds_up_to(
+            own in proptest::collection::vec("([ab*]:){1,2}[ab*]", 0..4),
+            more in proptest::collection::vec("([ab*]:){1,2}[ab*]", 0..4),
+            of_key in proptest::collection::vec("([ab*]:){1,2}[ab*]", 0..4),
+            named in proptest::collection::vec("([ab*]:){1,2}[ab*]", 0..4),
+            name in "([ab]:){1,2}[ab]",
+        ) {
+            let texts = |all: &[String]| Pattern::parse_all("permissions", all).unwrap();
+            let role = |name, all: &[String]| Role { permissions: texts(all), ..role(name, &[], &[]) };
+            let book = RoleBook::new([role("a", &own), role("b", &more), role("c", &of_key)]).unwrap();
+            let rights = Rights {
+                permissions: texts(&named),
+                roles: vec![RoleName::parse("roles", "c").unwrap()],
+                ..Rights::default()
+            };
+            let owner = || Part { roles: book.find(["a", "b", "none"].into_iter()), named: &[] };
+            let key = Part { roles: book.find(["c"].into_iter()), named: &rights.permissions };
+            let list = |grants: &Grants| {
+                let all: Vec<_> = grants.patterns().collect();
+                let is_widest = |one: &&Pattern| !all.iter().any(|wider| wider != *one && wider.includes(one));
+                let widest: BTreeSet<_> = all.iter().filter(is_widest).map(|one| one.as_str().to_owned()).collect();
+                widest.into_iter().collect::<Vec<_>>()
+            };
+            let sum = book.sum(["a", "b"]);
+            let with_session = Held { owner: owner(), key: None };
+            prop_assert_eq!(with_session.list(), list(&sum));
+            prop_assert_eq!(with_session.allows(&name), sum.allows(&name));
+            let with_key = Held { owner: owner(), key: Some(key) };
+            prop_assert_eq!(with_key.list(), list(&sum.within(&book.of_rights(&rights))));
+            prop_assert_eq!(with_key.allows(&name), sum.allows(&name) && book.rights_allow(&rights, &name));
+        }
     }
 }

@@ -21,8 +21,15 @@ impl Permission {
     /// # Errors
     /// `Error::Invalid` naming `field` unless it is 2 to 6 segments of `a`-`z`, `0`-`9`, `_` and `-` with `:` between.
     pub fn parse(field: &'static str, text: &str) -> Result<Self> {
+        Self::check(field, text)?;
+        Ok(Self(text.to_owned()))
+    }
+
+    /// # Errors
+    /// As [`Permission::parse`].
+    pub fn check(field: &'static str, text: &str) -> Result<()> {
         if is_name(text, |_| false) {
-            Ok(Self(text.to_owned()))
+            Ok(())
         } else {
             Err(Error::invalid(field, "must be a name like `billing:invoices:write`"))
         }
@@ -44,7 +51,7 @@ impl Pattern {
     /// # Errors
     /// `Error::Invalid` naming `field` unless it is a permission's name, with `*` for some of its segments.
     pub fn parse(field: &'static str, text: &str) -> Result<Self> {
-        if is_name(text, |segment| segment == ANY) {
+        if is_name(text, |segment| segment == ANY.as_bytes()) {
             Ok(Self(text.to_owned()))
         } else {
             Err(Error::invalid(field, "must hold names like `billing:invoices:write` or `billing:*`"))
@@ -104,30 +111,48 @@ impl Pattern {
     /// Whether everything that the other has in it is in this one, too.
     #[must_use]
     pub fn includes(&self, other: &Self) -> bool {
-        self.0 == ANY || other.0 != ANY && covers(&self.0, &other.0)
+        self.includes_named(&other.0)
+    }
+
+    /// [`Pattern::includes`] for the text of one.
+    pub(super) fn includes_named(&self, other: &str) -> bool {
+        self.0 == ANY || other != ANY && covers(&self.0, other)
     }
 }
 
-/// Segment by segment; both have as many.
+/// Segment by segment; both have as many. By bytes: every permission that a request asks for is held against patterns.
 fn covers(pattern: &str, name: &str) -> bool {
-    let (mut mine, mut theirs) = (pattern.split(':'), name.split(':'));
+    let (mut pattern, mut name) = (pattern.as_bytes(), name.as_bytes());
     loop {
-        match (mine.next(), theirs.next()) {
-            (None, None) => return true,
-            (Some(mine), Some(theirs)) if mine == ANY || mine == theirs => {}
+        let (segment, more) = first_segment(pattern);
+        let rest = if segment == ANY.as_bytes() {
+            Some(&name[first_segment(name).0.len()..])
+        } else {
+            name.strip_prefix(segment)
+        };
+        match (more, rest) {
+            (None, Some([])) => return true,
+            (Some(more), Some([b':', rest @ ..])) => (pattern, name) = (more, rest),
             _ => return false,
         }
     }
 }
 
-fn is_name(text: &str, also: impl Fn(&str) -> bool) -> bool {
-    let plain = |segment: &str| {
-        !segment.is_empty()
-            && segment.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-')
-    };
+/// What comes before the first colon, and what comes after it.
+fn first_segment(text: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match text.iter().position(|byte| *byte == b':') {
+        Some(at) => (&text[..at], Some(&text[at + 1..])),
+        None => (text, None),
+    }
+}
+
+fn is_name(text: &str, also: impl Fn(&[u8]) -> bool) -> bool {
+    let is_plain = |b: &u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
+    let plain = |segment: &[u8]| !segment.is_empty() && segment.iter().all(is_plain);
+    let segments = || text.as_bytes().split(|byte| *byte == b':');
     text.len() <= MAX_BYTES
-        && SEGMENTS.contains(&text.split(':').count())
-        && text.split(':').all(|segment| plain(segment) || also(segment))
+        && SEGMENTS.contains(&segments().count())
+        && segments().all(|segment| plain(segment) || also(segment))
 }
 
 impl fmt::Display for Permission {

@@ -87,27 +87,6 @@ impl Roles {
         Ok(by_key && book.allows(actor.subject.roles(), permission))
     }
 
-    /// Whether the roles of somebody who does not act here allow a permission.
-    ///
-    /// # Errors
-    /// As [`Roles::book`].
-    pub fn allows_subject(&self, subject: &Subject, permission: &str) -> Result<bool> {
-        Ok(self.book()?.allows(subject.roles(), permission))
-    }
-
-    /// What somebody may do.
-    ///
-    /// # Errors
-    /// As [`Roles::book`].
-    pub fn grants_of(&self, actor: &Actor) -> Result<Grants> {
-        let book = self.book()?;
-        let held = book.sum(actor.subject.roles());
-        Ok(match &actor.via {
-            Via::Session(_) => held,
-            Via::Key(key) => held.within(&book.of_rights(&key.rights)),
-        })
-    }
-
     /// Whoever has an id, if it may go on.
     ///
     /// # Errors

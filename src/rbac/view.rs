@@ -42,5 +42,5 @@ pub fn check_questions(permissions: &[String], at_least: usize) -> Result<()> {
     if !(at_least..=MAX_QUESTIONS).contains(&permissions.len()) {
         return Err(Error::invalid("permissions", format!("must be {at_least} to {MAX_QUESTIONS} names")));
     }
-    permissions.iter().try_for_each(|name| Permission::parse("permissions", name).map(drop))
+    permissions.iter().try_for_each(|name| Permission::check("permissions", name))
 }
