@@ -2,6 +2,8 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use foldhash::fast::RandomState;
+
 use super::actor::{Actor, Subject, Via};
 use super::model::{ADMIN, Role, RoleName, SUPERUSER, USER};
 use super::permission::{OWN, Pattern};
@@ -20,7 +22,7 @@ const EVERYONES: &[&str] = &["account:read", "account:write", "account:password"
 /// What somebody holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Grants {
-    exact: HashSet<String>,
+    exact: HashSet<String, RandomState>,
     patterns: Vec<Pattern>,
 }
 
@@ -141,7 +143,7 @@ impl<'a> Part<'a> {
 #[derive(Debug, Default)]
 pub struct RoleBook {
     roles: BTreeMap<String, Role>,
-    grants: HashMap<String, Grants>,
+    grants: HashMap<String, Grants, RandomState>,
 }
 
 impl RoleBook {
