@@ -104,7 +104,7 @@ impl Admin {
         use crate::api_key::live::Judged;
         let address = address.map(parse_address).transpose()?;
         let actor = match self.api_keys.judge(key.trim(), address)? {
-            Judged::Good(actor) => actor,
+            Judged::Good(actor, _) => actor,
             Judged::Bad(flaw, _) => {
                 return Ok(Answer::Object(json!({"valid": false, "reason": flaw.name()})));
             }

@@ -3,12 +3,13 @@
 //! A key and its owner are read together and forgotten in every change of either, so that what is kept is never older
 //! than the last commit that a client has heard of.
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, Weak};
 
 use super::model::{ApiKey, Flaw};
 use super::table;
 use crate::base::{Id, Result, Timestamp};
 use crate::crypto::key_token;
+use crate::rbac::book::RoleBook;
 use crate::rbac::service::subject_by_id;
 use crate::rbac::{Actor, Subject, SubjectId, Via};
 use crate::store::{Cache, ReadTx, Store, WriteTx};
@@ -19,6 +20,29 @@ const KEYS_KEPT: u64 = 20_000;
 struct Live {
     key: Arc<ApiKey>,
     owner: Option<Subject>,
+    listed: Arc<Listed>,
+}
+
+/// All that a key may do, as it was last written down: with its owner as it is, by the roles of one book.
+#[derive(Default)]
+pub struct Listed(RwLock<Option<(Weak<RoleBook>, List)>>);
+type List = Arc<[String]>;
+
+impl Listed {
+    /// The list by a book, made only if it was not by this book the last time.
+    pub fn by(&self, book: &Arc<RoleBook>, list: impl FnOnce() -> Vec<String>) -> List {
+        // As long as it is known here, no other book has its place in memory.
+        let is_by = |known: &Weak<RoleBook>| std::ptr::eq(known.as_ptr(), Arc::as_ptr(book));
+        if let Some((_, list)) =
+            self.0.read().unwrap_or_else(PoisonError::into_inner).as_ref().filter(|(known, _)| is_by(known))
+        {
+            return Arc::clone(list);
+        }
+        let list: List = list().into();
+        let known = (Arc::downgrade(book), Arc::clone(&list));
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(known);
+        list
+    }
 }
 
 /// The keys that are in use.
@@ -30,7 +54,7 @@ pub struct LiveKeys {
 
 /// What became of a text that was presented as a key.
 pub enum Judged {
-    Good(Actor),
+    Good(Actor, Arc<Listed>),
     /// The key that it is a text of, if any.
     Bad(Flaw, Option<Arc<ApiKey>>),
 }
@@ -56,7 +80,9 @@ impl LiveKeys {
             return Ok(Judged::Bad(flaw, (flaw != Flaw::Unknown).then_some(key)));
         }
         match live.owner.clone().filter(Subject::may_go_on) {
-            Some(subject) => Ok(Judged::Good(Actor { subject, via: Via::Key(key) })),
+            Some(subject) => {
+                Ok(Judged::Good(Actor { subject, via: Via::Key(key) }, Arc::clone(&live.listed)))
+            }
             None => Ok(Judged::Bad(Flaw::OwnerDisabled, Some(key))),
         }
     }
@@ -68,7 +94,7 @@ impl LiveKeys {
     /// `Error::Unavailable` when the store does not serve.
     pub fn resolve(&self, text: &str, now: Timestamp, address: Option<IpAddr>) -> Result<Actor> {
         match self.judge(text, now, address)? {
-            Judged::Good(actor) => Ok(actor),
+            Judged::Good(actor, _) => Ok(actor),
             Judged::Bad(flaw, _) => Err(flaw.error()),
         }
     }
@@ -94,5 +120,5 @@ impl LiveKeys {
 fn load(tx: &ReadTx, id: Id<ApiKey>) -> Result<Option<Arc<Live>>> {
     let Some(key) = table::by_id(tx, id)? else { return Ok(None) };
     let owner = subject_by_id(tx, key.owner)?;
-    Ok(Some(Arc::new(Live { key: Arc::new(key), owner })))
+    Ok(Some(Arc::new(Live { key: Arc::new(key), owner, listed: Arc::default() })))
 }

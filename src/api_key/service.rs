@@ -242,7 +242,7 @@ impl ApiKeys {
     pub fn authenticate(&self, text: &str, address: IpAddr) -> Result<Actor> {
         let now = self.env.now();
         match self.live.judge(text, now, Some(address))? {
-            Judged::Good(actor) => {
+            Judged::Good(actor, _) => {
                 if let Via::Key(key) = &actor.via {
                     self.usage.accepted(key.id, now, Some(address));
                 }

@@ -6,7 +6,7 @@ use poem_openapi::types::Example;
 use poem_openapi::{Object, OpenApi};
 use serde::Serialize;
 
-use super::live::Judged;
+use super::live::{Judged, Listed};
 use super::service::ApiKeys;
 use super::view::parse_address;
 use crate::base::{Error, Result, Timestamp};
@@ -82,8 +82,8 @@ impl VerifyApi {
         check_questions(&asked, 0)?;
         let address = address.as_deref().map(parse_address).transpose()?;
         let counts = count.unwrap_or(true);
-        let actor = match self.keys.judge(&key, address)? {
-            Judged::Good(actor) => actor,
+        let (actor, listed) = match self.keys.judge(&key, address)? {
+            Judged::Good(actor, listed) => (actor, listed),
             Judged::Bad(flaw, of) => {
                 if let Some(key) = of.filter(|_| counts) {
                     self.keys.usage.refused(key.id);
@@ -110,7 +110,7 @@ impl VerifyApi {
         if counts {
             self.keys.usage.accepted(key.id, self.keys.env.now(), address);
         }
-        Ok(Json(self.good(&actor, key, asked, allowance)?))
+        Ok(Json(self.good(&actor, key, &listed, asked, allowance)?))
     }
 }
 
@@ -125,6 +125,7 @@ impl VerifyApi {
         &self,
         actor: &Actor,
         key: &super::ApiKey,
+        listed: &Listed,
         asked: Vec<String>,
         allowance: Option<Allowance>,
     ) -> Result<VerifyView> {
@@ -138,7 +139,7 @@ impl VerifyApi {
             key_id: Some(key.id.to_string()),
             name: Some(key.name.clone()),
             owner: Some(SubjectView::of(&actor.subject)),
-            permissions: Some(held.list()),
+            permissions: Some(listed.by(&book, || held.list()).to_vec()),
             allowed: results.values().all(|allowed| *allowed),
             results,
             expires_at: key.expires_at.map(Timestamp::rfc3339),

@@ -138,8 +138,10 @@ impl<'a, T: ParseFromJSON + 'static> ApiExtractor<'a> for Json<T> {
 
 impl<T: Type + Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
-        match serde_json::to_vec(&self.0) {
-            Ok(body) => {
+        // So much as most answers have, so that they are not moved while they grow.
+        let mut body = Vec::with_capacity(1024);
+        match serde_json::to_writer(&mut body, &self.0) {
+            Ok(()) => {
                 let mut response = Response::from(body);
                 response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
                 response
