@@ -3,6 +3,8 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use foldhash::fast::RandomState;
+
 use super::model::ApiKey;
 use super::table::{self, LastUse, Uses};
 use crate::base::{Id, Result, Timestamp};
@@ -10,7 +12,7 @@ use crate::store::{Store, WriteTx};
 
 /// Uses that are not written yet.
 #[derive(Clone, Default)]
-pub struct Usage(Arc<Mutex<HashMap<Id<ApiKey>, Pending>>>);
+pub struct Usage(Arc<Mutex<HashMap<Id<ApiKey>, Pending, RandomState>>>);
 
 #[derive(Clone, Default)]
 struct Pending {
@@ -67,7 +69,7 @@ impl Usage {
         written
     }
 
-    fn put_back(&self, kept: HashMap<Id<ApiKey>, Pending>) {
+    fn put_back(&self, kept: HashMap<Id<ApiKey>, Pending, RandomState>) {
         for (key, Pending { uses, last }) in kept {
             self.count(key, |pending| {
                 pending.uses.accepted += uses.accepted;

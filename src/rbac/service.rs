@@ -9,7 +9,7 @@ use super::table::{self, Definition};
 use crate::account::{self, User};
 use crate::audit::{self, Event};
 use crate::base::{Env, Error, Result, Timestamp};
-use crate::store::{Cache, Store, Tx, WriteTx};
+use crate::store::{Single, Store, Tx, WriteTx};
 use crate::{api_key, service_account};
 
 const MAX_PERMISSIONS: usize = 500;
@@ -21,7 +21,7 @@ const MAX_ROLES: usize = 2000;
 pub struct Roles {
     store: Store,
     env: Env,
-    book: Cache<(), Arc<RoleBook>>,
+    book: Single<Arc<RoleBook>>,
 }
 
 impl Initiator {
@@ -63,7 +63,7 @@ pub fn subject_by_id(tx: &impl Tx, id: SubjectId) -> Result<Option<Subject>> {
 impl Roles {
     #[must_use]
     pub fn new(store: Store, env: Env) -> Self {
-        Self { store, env, book: Cache::new(1) }
+        Self { store, env, book: Single::default() }
     }
 
     /// All roles as of the last commit.
@@ -71,7 +71,7 @@ impl Roles {
     /// # Errors
     /// `Error::Unavailable` when the store does not serve, here and below.
     pub fn book(&self) -> Result<Arc<RoleBook>> {
-        self.book.get(&self.store, (), |tx| book_of(tx).map(Arc::new))
+        self.book.get(&self.store, |tx| book_of(tx).map(Arc::new))
     }
 
     /// Whether somebody's roles allow a permission; with a key, whether the key's own rights do, too.
@@ -153,7 +153,7 @@ impl Roles {
                 return Err(Error::invalid("name", "is held by users or service accounts"));
             }
             table::remove_role(tx, &role.name);
-            cache.forget(tx, ());
+            cache.forget(tx);
             audit::table::append(tx, Event::new(&by, "role.deleted", now).with("role", &name))
         };
         self.store.write(change).await
@@ -236,7 +236,7 @@ impl Roles {
             }
             let action = if old.role(role.name.as_str()).is_some() { "role.changed" } else { "role.created" };
             table::put_role(tx, &role)?;
-            cache.forget(tx, ());
+            cache.forget(tx);
             audit::table::append(tx, written(&by, action, &role, now))?;
             Ok(role)
         };

@@ -5,6 +5,7 @@
 //! revoked session would live on. For the same reason nothing is believed that was read before the engine had to open
 //! its disk again.
 use std::hash::Hash;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use moka::ops::compute::Op;
 use moka::sync;
@@ -71,6 +72,55 @@ where
                 Some(old) if old.value().0 > commit => Op::Nop,
                 _ => Op::Put((commit, None)),
             });
+        });
+    }
+}
+
+/// One value that every request asks for: a [`Cache`] of one entry, without its search.
+pub struct Single<V>(Arc<RwLock<Option<Known<V>>>>);
+
+impl<V> Clone for Single<V> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<V> Default for Single<V> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<V: Clone + Send + Sync + 'static> Single<V> {
+    /// The value, from memory or by `load`.
+    ///
+    /// # Errors
+    /// Whatever `load` returns.
+    pub fn get(&self, store: &Store, load: impl FnOnce(&ReadTx) -> Result<V>) -> Result<V> {
+        if let Some((commit, Some(value))) = &*self.0.read().unwrap_or_else(PoisonError::into_inner)
+            && *commit >= store.engine.replaced_at()
+        {
+            return Ok(value.clone());
+        }
+        let (commit, value) = store.get(|tx| Ok((tx.commit(), load(tx)?)))?;
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        match &*known {
+            Some((later, _)) if *later > commit => {}
+            // A change may have been forgotten that came after the reading.
+            None if store.engine.last_commit() != commit => {}
+            _ => *known = Some((commit, Some(value.clone()))),
+        }
+        Ok(value)
+    }
+
+    /// Call in every change of what the value is made of.
+    pub fn forget(&self, tx: &mut WriteTx) {
+        let cache = self.clone();
+        tx.when_settled(move |commit| {
+            let mut known = cache.0.write().unwrap_or_else(PoisonError::into_inner);
+            if known.as_ref().is_none_or(|(later, _)| *later <= commit) {
+                *known = Some((commit, None));
+            }
         });
     }
 }

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use crate::base::{Error, Result, Timestamp};
 
-pub use cache::Cache;
+pub use cache::{Cache, Single};
 pub use disk::{Disk, FileDisk};
 pub use expiry::{Sweep, expire_at};
 pub use map::{Map, Record, decode_body, encode};

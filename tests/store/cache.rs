@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use auth_service::base::{Error, Result};
-use auth_service::store::{Cache, Map, ReadTx, Store};
+use auth_service::store::{Cache, Map, ReadTx, Single, Store};
 
 use crate::disk::{Fault, SimDisk};
 use crate::support::{Rng, options};
@@ -15,6 +15,7 @@ const KEY: u64 = 7;
 struct Shelf {
     store: Store,
     cache: Cache<u64, u64>,
+    single: Single<u64>,
     acknowledged: AtomicU64,
     done: AtomicU64,
 }
@@ -22,13 +23,15 @@ struct Shelf {
 impl Shelf {
     fn new(disk: &SimDisk) -> Self {
         let store = Store::open_disk(Arc::new(disk.clone()), options(1 << 20)).unwrap();
-        Self { store, cache: Cache::new(10), acknowledged: AtomicU64::new(0), done: AtomicU64::new(0) }
+        let (acknowledged, done) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { store, cache: Cache::new(10), single: Single::default(), acknowledged, done }
     }
 
     fn write(&self, number: u64) -> Result<()> {
-        let cache = self.cache.clone();
+        let (cache, single) = (self.cache.clone(), self.single.clone());
         self.store.write_blocking(move |tx| {
             cache.forget(tx, KEY);
+            single.forget(tx);
             NUMBERS.put(tx, &KEY.to_be_bytes(), &number)
         })
     }
@@ -38,14 +41,22 @@ impl Shelf {
         self.cache.get(&self.store, KEY, load)
     }
 
+    fn read_single(&self) -> Result<u64> {
+        self.single.get(&self.store, |tx| Ok(NUMBERS.get(tx, &KEY.to_be_bytes())?.unwrap_or(0)))
+    }
+
     /// Looks until the writer is done, and counts what it saw.
     fn watch(&self) -> u64 {
         let mut seen = 0;
         while self.done.load(Ordering::SeqCst) == 0 {
             let floor = self.acknowledged.load(Ordering::SeqCst);
-            match self.read() {
-                Ok(number) => assert!(number >= floor, "{number} is shown after {floor} was acknowledged"),
-                Err(error) => assert!(matches!(error, Error::Unavailable(_)), "{error:?}"),
+            for read in [self.read(), self.read_single()] {
+                match read {
+                    Ok(number) => {
+                        assert!(number >= floor, "{number} is shown after {floor} was acknowledged");
+                    }
+                    Err(error) => assert!(matches!(error, Error::Unavailable(_)), "{error:?}"),
+                }
             }
             seen += 1;
         }
