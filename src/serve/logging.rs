@@ -3,6 +3,7 @@ use std::io::IsTerminal;
 
 use tracing::Level;
 
+use super::span_fields::SpanFields;
 use crate::config::{Log, LogFormat, LogLevel};
 
 /// Starts logging for the whole process; a second call changes nothing.
@@ -24,7 +25,7 @@ pub fn start(log: &Log) {
     let started = if as_text {
         lines.with_ansi(is_terminal).try_init()
     } else {
-        lines.json().flatten_event(true).with_span_list(false).try_init()
+        lines.json().flatten_event(true).with_span_list(false).fmt_fields(SpanFields).try_init()
     };
     if started.is_err() {
         tracing::debug!("logging was started before");

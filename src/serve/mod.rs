@@ -3,6 +3,7 @@ mod connections;
 mod data_dir;
 mod listener;
 mod logging;
+mod span_fields;
 
 use std::io::Write;
 use std::net::SocketAddr;
