@@ -48,7 +48,8 @@ pub fn parse(text: &str) -> Option<Presented> {
     if bytes.len() != TOTAL || !(text.starts_with(OF_USER) || text.starts_with(OF_SERVICE)) {
         return None;
     }
-    let digits = |part: &[u8]| part.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    // To the end, whatever it finds: so the processor looks at many at a time.
+    let digits = |part: &[u8]| part.iter().fold(true, |all, b| all & matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     let (id, sum) = (text.get(PREFIX..ID)?, text.get(SECRET + 1..)?);
     let shaped = bytes[ID] == b'_' && bytes[SECRET] == b'_' && digits(&bytes[ID + 1..SECRET]);
     if !shaped || !digits(id.as_bytes()) || !digits(sum.as_bytes()) {

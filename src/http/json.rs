@@ -1,4 +1,5 @@
 //! JSON and form bodies: written in the order of their fields, read so that an error names its field.
+use bytes::Bytes;
 use poem::http::header::CONTENT_TYPE;
 use poem::http::{HeaderValue, StatusCode};
 use poem::{FromRequest, IntoResponse, Request, RequestBody, Response};
@@ -69,7 +70,7 @@ impl<T: ParseFromJSON + 'static> ParsePayload for Json<T> {
     const IS_REQUIRED: bool = true;
 
     async fn from_request(request: &Request, body: &mut RequestBody) -> poem::Result<Self> {
-        let bytes = <Vec<u8> as FromRequest>::from_request(request, body).await?;
+        let bytes = <Bytes as FromRequest>::from_request(request, body).await?;
         Ok(Self(read_json(&bytes).map_err(Failure)?))
     }
 }
