@@ -26,15 +26,23 @@ pub mod health;
 pub mod http;
 // Signing keys and the master key.
 pub mod keys;
+// From a password and a second factor to a session.
+pub mod login;
+// Second factors.
+pub mod mfa;
+// Texts that are good once.
+pub mod one_time;
 // Another password for whoever lost it.
 pub mod password_reset;
 // Who may do what.
 pub mod rbac;
+// A way back in for whoever lost all others.
+pub mod recovery;
 // The listener and its end.
 pub mod serve;
 // Programs that hold rights.
 pub mod service_account;
-// Login, refresh, logout.
+// Refresh, logout, and who a token stands for.
 pub mod session;
 // The embedded store.
 pub mod store;

@@ -12,7 +12,7 @@ use super::service::Accounts;
 use crate::base::text::{DisplayName, Email};
 use crate::base::{Error, Result, Secret};
 use crate::config::Registration;
-use crate::http::{Cookies, Created, Done, Failure, Json, May, RequestInfo, WithCookies, spec};
+use crate::http::{Cookies, Created, Done, Failure, Json, May, Recent, RequestInfo, WithCookies, spec};
 use crate::rbac::permission::{AccountPassword, AccountRead, AccountWrite};
 use crate::rbac::{Named, Who};
 
@@ -26,9 +26,9 @@ pub struct AccountApi {
 /// The errors that the form of these operations does not tell.
 pub const ERRORS: &[spec::OperationErrors] = &[
     ("register", &["FORBIDDEN", "SERVICE_UNAVAILABLE"]),
-    ("delete_me", &["NOT_FOUND"]),
-    ("update_me", &["NOT_FOUND"]),
-    ("change_password", &["NOT_FOUND"]),
+    ("delete_me", &["NOT_FOUND", "REAUTHENTICATION_REQUIRED"]),
+    ("update_me", &["NOT_FOUND", "REAUTHENTICATION_REQUIRED"]),
+    ("change_password", &["NOT_FOUND", "REAUTHENTICATION_REQUIRED"]),
 ];
 
 /// Which permission each operation needs.
@@ -80,7 +80,8 @@ struct ProfileBody {
 #[derive(Object)]
 #[oai(example)]
 struct PasswordBody {
-    current_password: String,
+    /// Needed but in a session that was begun by a recovery, and for an account without a password.
+    current_password: Option<String>,
     new_password: String,
 }
 
@@ -122,6 +123,9 @@ impl AccountApi {
         caller: May<AccountWrite>,
         body: Json<ProfileBody>,
     ) -> Result<Json<UserView>, Failure> {
+        if body.0.email.is_some() {
+            caller.check_recent()?;
+        }
         let current_password = body.0.current_password.clone().map(Secret::new);
         let change = body.0.try_into()?;
         let user = self
@@ -135,7 +139,7 @@ impl AccountApi {
     #[oai(path = "/auth/me", method = "delete", operation_id = "delete_me")]
     async fn delete_me(
         &self,
-        caller: May<AccountWrite>,
+        caller: Recent<AccountWrite>,
         body: Json<DeleteBody>,
     ) -> Result<WithCookies<Done>, Failure> {
         let password = Secret::new(body.0.password);
@@ -148,12 +152,17 @@ impl AccountApi {
     #[oai(path = "/auth/password/change", method = "post", operation_id = "change_password")]
     async fn change_password(
         &self,
-        caller: May<AccountPassword>,
+        caller: Recent<AccountPassword>,
         body: Json<PasswordBody>,
     ) -> Result<Done, Failure> {
         let PasswordBody { current_password, new_password } = body.0;
-        let passwords = (Secret::new(current_password), Secret::new(new_password));
         let (user, session) = (caller.actor.user()?, caller.actor.session());
+        let is_recovery = caller.actor.token().is_some_and(|token| token.is_recovery());
+        let current = match current_password {
+            None if is_recovery || user.password_hash.is_empty() => None,
+            current => Some(current.ok_or_else(|| Error::invalid("current_password", "is required"))?),
+        };
+        let passwords = (current.map(Secret::new), Secret::new(new_password));
         self.accounts.change_password(caller.initiator(), user, passwords, session).await?;
         Ok(Done)
     }
@@ -255,7 +264,7 @@ impl Example for ProfileBody {
 impl Example for PasswordBody {
     fn example() -> Self {
         Self {
-            current_password: "correct horse battery".into(),
+            current_password: Some("correct horse battery".into()),
             new_password: "staple of the correct horse".into(),
         }
     }

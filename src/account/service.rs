@@ -2,14 +2,16 @@
 use super::model::{NewUser, ProfileChange, User};
 use super::{PasswordPolicy, Passwords, Verdict, table};
 use crate::audit::{self, Event, Failures};
-use crate::base::{Env, Error, Id, Page, PageRequest, Result, Secret, constant_time_eq};
+use crate::base::{Env, Error, Id, Page, PageRequest, Result, Secret};
+use crate::password_reset::table::RESETS;
 use crate::rbac::model::{SUPERUSER, USER, roles_of};
 use crate::rbac::service::check_roles;
 use crate::rbac::{Initiator, RoleName, SubjectId};
+use crate::recovery::table::RECOVERIES;
 use crate::session::change::end_all;
 use crate::session::{LiveSessions, Session};
 use crate::store::{Store, WriteTx};
-use crate::{api_key, password_reset};
+use crate::{api_key, login, mfa};
 
 /// Registration, profile, password, and what an administrator does with accounts.
 #[derive(Clone)]
@@ -78,7 +80,7 @@ impl Accounts {
             table::update(tx, &old, &new)?;
             live.forget_user(tx, id)?;
             if old.email != new.email {
-                password_reset::table::remove(tx, id);
+                RESETS.remove(tx, id);
             }
             audit::table::append(tx, changed(&by, &old, &new))?;
             Ok(new)
@@ -86,7 +88,8 @@ impl Accounts {
         self.store.write(change).await
     }
 
-    /// Changes an owner's password and ends all its other sessions.
+    /// Changes an owner's password and ends all its other sessions. Without a current one somebody else has to have vouched
+    /// for the owner.
     ///
     /// # Errors
     /// `Error::Invalid` naming `current_password` when it is wrong, or `new_password` when the policy refuses it.
@@ -94,12 +97,14 @@ impl Accounts {
         &self,
         by: Initiator,
         user: &User,
-        (current, new): (Secret, Secret),
+        (current, new): (Option<Secret>, Secret),
         keep: Option<Id<Session>>,
     ) -> Result<()> {
         self.policy.check("new_password", &new, user.username.as_str(), user.email.as_str())?;
-        let is_same = constant_time_eq(current.expose().as_bytes(), new.expose().as_bytes());
-        self.prove(&by, user, "current_password", current).await?;
+        let is_same = current.as_ref() == Some(&new);
+        if let Some(current) = current {
+            self.prove(&by, user, "current_password", current).await?;
+        }
         if is_same && user.password_change_required {
             return Err(Error::invalid("new_password", "must be another one"));
         }
@@ -264,7 +269,8 @@ impl Accounts {
                 return Err(Error::invalid("current_password", "is wrong"));
             }
             table::update(tx, &old, &old.clone().with_password(hash, now))?;
-            password_reset::table::remove(tx, id);
+            RESETS.remove(tx, id);
+            mfa::table::remove_devices(tx, id)?;
             let ended = end_all(tx, &live, id, keep)?;
             live.forget_user(tx, id)?;
             let event = Event::new(&by, "user.password_changed", now).about_user(&old);
@@ -281,9 +287,21 @@ impl Accounts {
 pub fn erase(tx: &mut WriteTx, live: &LiveSessions, user: &User) -> Result<()> {
     end_all(tx, live, user.id, None)?;
     live.forget_user(tx, user.id)?;
-    password_reset::table::remove(tx, user.id);
+    remove_with_belongings(tx, user)
+}
+
+/// Removes a user, who has no session any more, with all else that belongs to it.
+///
+/// # Errors
+/// As [`erase`].
+pub fn remove_with_belongings(tx: &mut WriteTx, user: &User) -> Result<()> {
+    RESETS.remove(tx, user.id);
+    RECOVERIES.remove(tx, user.id);
+    login::table::remove_all(tx, user.id)?;
+    mfa::table::remove_all(tx, user.id)?;
+    api_key::change::remove_all(tx, SubjectId::User(user.id))?;
     table::remove(tx, user);
-    api_key::change::remove_all(tx, SubjectId::User(user.id))
+    Ok(())
 }
 
 /// What is said of a changed account: which fields, and of those that are no secret the new value.

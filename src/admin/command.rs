@@ -112,6 +112,12 @@ pub enum UsersCommand {
     ResetPassword {
         user: String,
     },
+    ResetMfa {
+        user: String,
+    },
+    Recover {
+        user: String,
+    },
 }
 
 /// Which accounts are listed.

@@ -6,8 +6,10 @@ use crate::audit::Audit;
 use crate::base::{Error, PageRequest, Result, Secret};
 use crate::health::Health;
 use crate::keys::Keys;
+use crate::mfa::Mfa;
 use crate::password_reset::PasswordResets;
 use crate::rbac::{Initiator, Roles};
+use crate::recovery::Recoveries;
 use crate::service_account::ServiceAccounts;
 use crate::session::Sessions;
 use crate::store::{Check, Store};
@@ -21,6 +23,8 @@ pub struct Admin {
     pub sessions: Sessions,
     pub users: Users,
     pub resets: PasswordResets,
+    pub recoveries: Recoveries,
+    pub mfa: Mfa,
     pub roles: Roles,
     pub api_keys: ApiKeys,
     pub service_accounts: ServiceAccounts,

@@ -44,6 +44,16 @@ impl Admin {
                 let (token, expires_at) = self.resets.start(Initiator::host(), id).await?;
                 Ok(Answer::Object(json!({"token": token.expose(), "expires_at": expires_at.rfc3339()})))
             }
+            UsersCommand::ResetMfa { user } => {
+                let user = self.accounts.find(&user)?;
+                self.mfa.reset(Initiator::host(), user.id).await?;
+                Ok(Answer::User(user.into()))
+            }
+            UsersCommand::Recover { user } => {
+                let id = self.accounts.find(&user)?.id;
+                let (token, expires_at) = self.recoveries.start(Initiator::host(), id).await?;
+                Ok(Answer::Object(json!({"token": token.expose(), "expires_at": expires_at.rfc3339()})))
+            }
         }
     }
 }

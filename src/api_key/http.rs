@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::service::{ApiKeys, Statistics, Uses};
 use super::view::{KeyBody, KeyList, KeyView, NewKeyBody, NewKeyView, RotateBody};
 use crate::base::{Error, PageRequest, Result, Timestamp};
-use crate::http::{Created, Done, Failure, Json, May, Query, spec};
+use crate::http::{Created, Done, Failure, Json, May, Query, Recent, spec};
 use crate::rbac::Named;
 use crate::rbac::permission::AccountKeys;
 
@@ -20,10 +20,10 @@ pub struct ApiKeysApi(pub ApiKeys);
 
 /// The errors that the form of these operations does not tell.
 pub const ERRORS: &[spec::OperationErrors] = &[
-    ("create_api_key", &["NOT_FOUND"]),
+    ("create_api_key", &["NOT_FOUND", "REAUTHENTICATION_REQUIRED"]),
     ("read_api_key", &["NOT_FOUND", "VALIDATION_ERROR"]),
-    ("update_api_key", &["NOT_FOUND"]),
-    ("rotate_api_key", &["NOT_FOUND"]),
+    ("update_api_key", &["NOT_FOUND", "REAUTHENTICATION_REQUIRED"]),
+    ("rotate_api_key", &["NOT_FOUND", "REAUTHENTICATION_REQUIRED"]),
     ("revoke_api_key", &["NOT_FOUND", "VALIDATION_ERROR"]),
     ("delete_api_key", &["NOT_FOUND", "VALIDATION_ERROR"]),
 ];
@@ -94,7 +94,7 @@ impl ApiKeysApi {
     #[oai(path = "/auth/api-keys", method = "post", operation_id = "create_api_key")]
     async fn create(
         &self,
-        caller: May<AccountKeys>,
+        caller: Recent<AccountKeys>,
         body: Json<NewKeyBody>,
     ) -> Result<Created<NewKeyView>, Failure> {
         let owner = caller.actor.subject.id();
@@ -136,7 +136,7 @@ impl ApiKeysApi {
     #[oai(path = "/auth/api-keys/:id", method = "patch", operation_id = "update_api_key")]
     async fn update(
         &self,
-        caller: May<AccountKeys>,
+        caller: Recent<AccountKeys>,
         id: Path<String>,
         body: Json<KeyBody>,
     ) -> Result<Json<KeyView>, Failure> {
@@ -149,7 +149,7 @@ impl ApiKeysApi {
     #[oai(path = "/auth/api-keys/:id/rotate", method = "post", operation_id = "rotate_api_key")]
     async fn rotate(
         &self,
-        caller: May<AccountKeys>,
+        caller: Recent<AccountKeys>,
         id: Path<String>,
         body: Json<RotateBody>,
     ) -> Result<Json<NewKeyView>, Failure> {

@@ -17,21 +17,25 @@ use crate::health::http::HealthApi;
 use crate::http::spec::{self, AllowTable};
 use crate::http::{Cookies, Gate, Routes, docs};
 use crate::keys::http::KeysApi;
+use crate::login::http::LoginApi;
+use crate::mfa::http::MfaApi;
 use crate::password_reset::http::PasswordResetApi;
 use crate::rbac::http::RolesApi;
+use crate::recovery::http::RecoveryApi;
 use crate::service_account::http::ServiceAccountsApi;
 use crate::session::http::SessionApi;
 use crate::transfer::http::TransferApi;
 use crate::users::access::UserAccessApi;
 use crate::users::http::UsersApi;
 use crate::{
-    account, api_key, audit, check, health, password_reset, rbac, service_account, session, transfer, users,
+    account, api_key, audit, check, health, login, mfa, password_reset, rbac, recovery, service_account,
+    session, transfer, users,
 };
 
 type Apis = (
     HealthApi,
     AccountApi,
-    SessionApi,
+    (LoginApi, SessionApi, MfaApi, RecoveryApi),
     (ApiKeysApi, VerifyApi),
     (UsersApi, UserAccessApi, PasswordResetApi, TransferApi),
     ServiceAccountsApi,
@@ -73,7 +77,10 @@ impl App {
         let facts = spec::Facts {
             errors: &[
                 account::http::ERRORS,
+                login::http::ERRORS,
                 session::http::ERRORS,
+                mfa::http::ERRORS,
+                recovery::http::ERRORS,
                 health::http::ERRORS,
                 rbac::http::ERRORS,
                 check::http::ERRORS,
@@ -86,6 +93,7 @@ impl App {
             permissions: &[
                 account::http::PERMISSIONS,
                 session::http::PERMISSIONS,
+                mfa::http::PERMISSIONS,
                 rbac::http::PERMISSIONS,
                 users::http::PERMISSIONS,
                 users::access::PERMISSIONS,
@@ -130,7 +138,12 @@ impl App {
         (
             HealthApi { health: self.health.clone(), parts },
             AccountApi { accounts: self.accounts.clone(), registration, cookies: Arc::clone(&cookies) },
-            SessionApi { sessions: self.sessions.clone(), cookies },
+            (
+                LoginApi { logins: self.logins.clone(), cookies: Arc::clone(&cookies) },
+                SessionApi { sessions: self.sessions.clone(), cookies: Arc::clone(&cookies) },
+                MfaApi { mfa: self.mfa.clone(), cookies: Arc::clone(&cookies) },
+                RecoveryApi { recoveries: self.recoveries.clone(), cookies },
+            ),
             (ApiKeysApi(self.api_keys.clone()), verify),
             (
                 UsersApi { users: self.users.clone(), accounts: self.accounts.clone() },

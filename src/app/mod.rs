@@ -2,24 +2,28 @@
 mod api;
 mod authenticator;
 mod policies;
+mod shared;
 mod tables;
 
 use std::sync::Arc;
 
-use crate::account::{Accounts, PasswordPolicy, Passwords};
+use shared::Shared;
+
+use crate::account::{Accounts, Passwords};
 use crate::admin::Admin;
-use crate::api_key::{ApiKeys, LiveKeys};
+use crate::api_key::ApiKeys;
 use crate::audit::{Audit, Failures};
 use crate::base::{Env, Result};
 use crate::config::Config;
-use crate::crypto::{HashingPool, MasterKey};
 use crate::health::Health;
 use crate::http::limit::RateLimiter;
-use crate::keys::{self, Keys, master};
+use crate::keys::Keys;
+use crate::login::Logins;
+use crate::mfa::Mfa;
 use crate::password_reset::PasswordResets;
 use crate::rbac::Roles;
+use crate::recovery::Recoveries;
 use crate::service_account::ServiceAccounts;
-use crate::session::service::Parts;
 use crate::session::{LiveSessions, Sessions};
 use crate::store::Store;
 use crate::transfer::Transfer;
@@ -37,6 +41,9 @@ pub struct App {
     pub passwords: Passwords,
     pub accounts: Accounts,
     pub sessions: Sessions,
+    pub logins: Logins,
+    pub mfa: Mfa,
+    pub recoveries: Recoveries,
     pub live: LiveSessions,
     pub api_keys: ApiKeys,
     pub service_accounts: ServiceAccounts,
@@ -56,61 +63,31 @@ impl App {
     /// # Errors
     /// `Error::Unavailable` saying what of the store or the keys cannot be used.
     pub async fn open(config: Config, env: Env, store: Store) -> Result<Self> {
-        let (master, keys) = open_keys(&config, &env, &store).await?;
-        let pool = HashingPool::start(config.password.threads, config.password.queue)?;
-        let passwords = Passwords::new(pool, config.password.cost(), env.clone());
-        let live_keys = LiveKeys::new(store.clone());
-        let live = LiveSessions::new(store.clone(), keys.clone(), live_keys.clone());
-        let failures = Failures::new(config.audit.failures_per_hour);
-        let audit = Audit::new(store.clone(), env.clone(), failures.clone(), policies::retention(&config));
-        let accounts = Accounts {
-            store: store.clone(),
-            env: env.clone(),
-            passwords: passwords.clone(),
-            policy: PasswordPolicy { blocked_words: config.password.blocked_words.0.clone() },
-            live: live.clone(),
-            failures: failures.clone(),
-        };
-        let parts = Parts {
-            store: store.clone(),
-            env: env.clone(),
-            keys: keys.clone(),
-            passwords: passwords.clone(),
-            live: live.clone(),
-            failures: failures.clone(),
-            issuer: config.issuer(),
-            lifetimes: policies::lifetimes(&config),
-        };
-        let sessions = Sessions::new(parts, &master)?;
-        let resets = PasswordResets::new(
-            (store.clone(), env.clone()),
-            (passwords.clone(), accounts.policy.clone()),
-            live.clone(),
-        );
-        let everyones = config.rate_limit.requests_per_hour;
-        let api_keys =
-            ApiKeys::new(store.clone(), env.clone(), live_keys.clone(), failures.clone(), everyones);
-        let service_accounts = ServiceAccounts { store: store.clone(), env: env.clone(), live: live_keys };
+        let shared = Shared::open(&config, env, store).await?;
+        let mfa = shared.mfa(&config)?;
         let limiter = Arc::new(policies::limiter(&config)?);
         Ok(Self {
-            roles: Roles::new(store.clone(), env.clone()),
-            users: Users::new(store.clone(), env.clone(), live.clone()),
-            transfer: Transfer::new(store.clone(), env.clone()),
-            health: Health::new(store.clone(), env.clone()),
+            accounts: shared.accounts(),
+            sessions: shared.sessions(),
+            logins: shared.logins(mfa.clone()),
+            mfa,
+            recoveries: shared.recoveries(),
+            resets: shared.resets(),
+            api_keys: shared.api_keys(&config),
+            service_accounts: shared.service_accounts(),
+            audit: shared.audit(&config),
+            roles: Roles::new(shared.store.clone(), shared.env.clone()),
+            users: Users::new(shared.store.clone(), shared.env.clone(), shared.live.clone()),
+            transfer: Transfer::new(shared.store.clone(), shared.env.clone()),
+            health: Health::new(shared.store.clone(), shared.env.clone()),
             config: Arc::new(config),
-            env,
-            store,
-            keys,
-            passwords,
-            accounts,
-            sessions,
-            live,
-            api_keys,
-            service_accounts,
+            env: shared.env,
+            store: shared.store,
+            keys: shared.keys,
+            passwords: shared.passwords,
+            live: shared.live,
             limiter,
-            failures,
-            audit,
-            resets,
+            failures: shared.failures,
         })
     }
 
@@ -122,6 +99,8 @@ impl App {
             sessions: self.sessions.clone(),
             users: self.users.clone(),
             resets: self.resets.clone(),
+            recoveries: self.recoveries.clone(),
+            mfa: self.mfa.clone(),
             roles: self.roles.clone(),
             api_keys: self.api_keys.clone(),
             service_accounts: self.service_accounts.clone(),
@@ -173,12 +152,4 @@ impl App {
             tracing::warn!(?error, "failures are not in the audit trail");
         }
     }
-}
-
-/// The master key and the signing keys; made if there are none.
-async fn open_keys(config: &Config, env: &Env, store: &Store) -> Result<(MasterKey, Keys)> {
-    let has_keys = !store.get(keys::table::all)?.is_empty();
-    let master = master::load_or_create(&config.master_key_file(), env.entropy.as_ref(), !has_keys)?;
-    let keys = Keys::open(store.clone(), env.clone(), &master, policies::keys(config)).await?;
-    Ok((master, keys))
 }

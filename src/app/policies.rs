@@ -4,7 +4,8 @@ use crate::base::Result;
 use crate::config::Config;
 use crate::http::limit::RateLimiter;
 use crate::keys::KeyPolicy;
-use crate::session::service::Lifetimes;
+use crate::mfa;
+use crate::session::tokens::Lifetimes;
 
 /// How signing keys are made and rotated.
 pub(super) fn keys(config: &Config) -> KeyPolicy {
@@ -31,6 +32,19 @@ pub(super) fn lifetimes(config: &Config) -> Lifetimes {
         replay: config.tokens.refresh_replay_secs,
         session: config.sessions.max_lifetime_secs,
         per_user: config.sessions.max_per_user,
+    }
+}
+
+/// Who has to have a second factor, and what is said of it.
+pub(super) fn mfa(config: &Config) -> mfa::Policy {
+    let issuer = match config.mfa.issuer.as_str() {
+        "" => config.public_url().host().to_owned(),
+        named => named.to_owned(),
+    };
+    mfa::Policy {
+        required_for: config.mfa.required_for.0.clone(),
+        issuer,
+        trusted_device_days: config.mfa.trusted_device_days,
     }
 }
 

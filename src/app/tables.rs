@@ -1,6 +1,9 @@
 //! What is kept of every table: its version, how its rows end, what they have to be.
 use crate::store::{Check, Schema, Sweep};
-use crate::{account, api_key, audit, keys, password_reset, rbac, service_account, session, users};
+use crate::{
+    account, api_key, audit, keys, login, mfa, password_reset, rbac, recovery, service_account, session,
+    users,
+};
 
 /// How rows of every table end.
 pub const SWEEPS: &[Sweep] = &[
@@ -9,6 +12,10 @@ pub const SWEEPS: &[Sweep] = &[
     users::service::SWEEPS[0],
     api_key::table::SWEEPS[0],
     password_reset::table::SWEEPS[0],
+    mfa::table::SWEEPS[0],
+    mfa::table::SWEEPS[1],
+    login::table::SWEEPS[0],
+    recovery::table::SWEEPS[0],
 ];
 
 /// What version the store has, and how older ones become it.
@@ -23,5 +30,8 @@ pub const CHECKS: &[&[(&str, Check)]] = &[
     service_account::table::CHECKS,
     api_key::table::CHECKS,
     password_reset::table::CHECKS,
+    mfa::table::CHECKS,
+    login::table::CHECKS,
+    recovery::table::CHECKS,
     audit::table::CHECKS,
 ];

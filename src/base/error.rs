@@ -2,6 +2,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use super::Secret;
+
 /// What everything here returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -17,6 +19,10 @@ pub enum Error {
     Unauthenticated,
     /// User name or password are wrong; never which.
     InvalidCredentials,
+    /// The password was right, and is not enough.
+    MfaRequired(SecondFactor),
+    /// The code of a second factor is wrong, was used already, or is over.
+    InvalidMfaCode,
     /// A token that is not ours, or is damaged.
     InvalidToken,
     /// A token of ours past its time.
@@ -29,6 +35,10 @@ pub enum Error {
     WrongNetwork,
     /// The password has to be changed before anything else.
     PasswordChangeRequired,
+    /// A second factor has to be set up before anything else.
+    MfaEnrolmentRequired,
+    /// Who it is was proven too long ago, or too weakly, for this; what would prove it.
+    ReauthenticationRequired(Vec<&'static str>),
     /// An unsafe request that only a cookie vouches for.
     CsrfFailed(&'static str),
     /// The account was switched off.
@@ -50,6 +60,15 @@ pub enum Error {
 pub struct FieldError {
     pub field: Cow<'static, str>,
     pub reason: Cow<'static, str>,
+}
+
+/// What a login still lacks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecondFactor {
+    /// Goes on with this login.
+    pub mfa_token: Secret,
+    /// With what it can be finished.
+    pub methods: Vec<&'static str>,
 }
 
 impl Error {
@@ -76,11 +95,15 @@ impl Error {
             Self::Malformed(_) => "MALFORMED_REQUEST",
             Self::Unauthenticated => "UNAUTHORIZED",
             Self::InvalidCredentials => "INVALID_CREDENTIALS",
+            Self::MfaRequired(_) => "MFA_REQUIRED",
+            Self::InvalidMfaCode => "INVALID_MFA_CODE",
             Self::InvalidToken => "INVALID_TOKEN",
             Self::TokenExpired => "TOKEN_EXPIRED",
             Self::TokenRevoked => "TOKEN_REVOKED",
             Self::Forbidden(_) | Self::WrongNetwork => "FORBIDDEN",
             Self::PasswordChangeRequired => "PASSWORD_CHANGE_REQUIRED",
+            Self::MfaEnrolmentRequired => "MFA_ENROLMENT_REQUIRED",
+            Self::ReauthenticationRequired(_) => "REAUTHENTICATION_REQUIRED",
             Self::CsrfFailed(_) => "CSRF_FAILED",
             Self::AccountDisabled => "ACCOUNT_DISABLED",
             Self::NotFound(_) => "NOT_FOUND",
@@ -99,12 +122,18 @@ impl fmt::Display for Error {
             Self::Malformed(why) => f.write_str(why),
             Self::Unauthenticated => f.write_str("Authentication required"),
             Self::InvalidCredentials => f.write_str("User name or password is wrong"),
+            Self::MfaRequired(_) => f.write_str("A second factor is required"),
+            Self::InvalidMfaCode => f.write_str("The code is wrong, or was used already"),
             Self::InvalidToken => f.write_str("The token is not valid"),
             Self::TokenExpired => f.write_str("The token has expired"),
             Self::TokenRevoked => f.write_str("The token has been revoked"),
             Self::Forbidden(_) => f.write_str("Insufficient permissions"),
             Self::WrongNetwork => f.write_str("The API key may not be used from this address"),
             Self::PasswordChangeRequired => f.write_str("The password has to be changed first"),
+            Self::MfaEnrolmentRequired => f.write_str("A second factor has to be set up first"),
+            Self::ReauthenticationRequired(_) => {
+                f.write_str("This needs a recent login; prove once more who you are")
+            }
             Self::CsrfFailed(why) => f.write_str(why),
             Self::AccountDisabled => f.write_str("The account is disabled"),
             Self::NotFound(what) => write!(f, "There is no such {what}"),

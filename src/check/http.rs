@@ -74,7 +74,10 @@ impl CheckApi {
                 self.somebody(request, subject, token, key)?
             }
         };
-        Ok(Json(self.answer(about.as_ref(), permissions)?))
+        // Whoever has to set its own account in order first may do nothing else yet.
+        let authenticator = &RequestInfo::of(request)?.authenticator;
+        let is_limited = matches!(&about, Some(Somebody::Acting(actor)) if authenticator.is_limited(actor));
+        Ok(Json(self.answer(about.as_ref(), is_limited, permissions)?))
     }
 
     /// What I may do
@@ -130,11 +133,16 @@ impl CheckApi {
         }
     }
 
-    fn answer(&self, about: Option<&Somebody>, permissions: Vec<String>) -> Result<CheckView> {
+    fn answer(
+        &self,
+        about: Option<&Somebody>,
+        is_limited: bool,
+        permissions: Vec<String>,
+    ) -> Result<CheckView> {
         let about = about.map(|somebody| Ok((somebody, self.0.book()?))).transpose()?;
         let held = match &about {
             None => None,
-            Some((Somebody::Acting(actor), _)) if actor.must_change_password() => None,
+            Some(_) if is_limited => None,
             Some((Somebody::Acting(actor), book)) => Some(book.held_by(actor)),
             Some((Somebody::Named(subject), book)) => Some(book.held_by_subject(subject)),
         };

@@ -175,6 +175,17 @@ pub enum UserGroup {
         /// User name, e-mail address or id
         user: String,
     },
+    /// Let a user back in who has lost every way in: prints a token for POST /auth/recover, good once within an hour; it
+    /// passes by password and second factor
+    Recover {
+        /// User name, e-mail address or id
+        user: String,
+    },
+    /// Take the second factors of an account away, for a user who has lost them; the password stays
+    ResetMfa {
+        /// User name, e-mail address or id
+        user: String,
+    },
     /// Put an account into the recycle bin for 30 days; its sessions end
     Delete {
         /// User name, e-mail address or id

@@ -128,6 +128,8 @@ fn user_command(command: UserGroup) -> Result<crate::admin::Command> {
             Command::Users { what: UsersCommand::RequirePasswordChange { user } }
         }
         UserGroup::ResetPassword { user } => Command::Users { what: UsersCommand::ResetPassword { user } },
+        UserGroup::Recover { user } => Command::Users { what: UsersCommand::Recover { user } },
+        UserGroup::ResetMfa { user } => Command::Users { what: UsersCommand::ResetMfa { user } },
         UserGroup::Restore { user } => Command::Users { what: UsersCommand::Restore { user } },
         UserGroup::Show { user } => Command::UserShow { user },
         UserGroup::Disable { user } => Command::UserSetActive { user, active: false },

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-pub use settings::{Config, Http, Keys, Log, Password, RateLimit, SETTINGS, Sessions, Store, Tokens};
+pub use settings::{Config, Http, Keys, Log, Mfa, Password, RateLimit, SETTINGS, Sessions, Store, Tokens};
 pub use source::{Flags, load};
-pub use value::{IpNets, LogFormat, LogLevel, Origins, PublicUrl, Registration, Words};
+pub use value::{IpNets, LogFormat, LogLevel, Names, Origins, PublicUrl, Registration, Words};
 
 use crate::base::{Error, Result};
 use crate::crypto::{Cost, Issuer};

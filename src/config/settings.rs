@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use super::Setting;
 use super::source::Values;
-use super::value::{IpNets, LogFormat, LogLevel, OptionalPath, Origins, PublicUrl, Registration, Words};
+use super::value::{
+    IpNets, LogFormat, LogLevel, Names, OptionalPath, Origins, PublicUrl, Registration, Words,
+};
 use crate::base::Result;
 use crate::crypto::Algorithm;
 
@@ -65,6 +67,7 @@ section! {
         password: Password,
         tokens: Tokens,
         sessions: Sessions,
+        mfa: Mfa,
         keys: Keys,
         store: Store,
         audit: Audit,
@@ -144,6 +147,22 @@ section! {
         max_lifetime_secs: i64 = "31536000", "a whole number from 1";
         /// Sessions of one user at a time; one more ends the oldest.
         max_per_user: usize = "100", "a whole number from 1";
+        /// Seconds after a login in which passwords, e-mail addresses, second factors, keys and roles may be changed, and
+        /// an account be deleted. Later it takes POST /auth/reauthenticate.
+        recent_login_secs: i64 = "900", "a whole number from 1";
+    }
+}
+
+section! {
+    /// Second factors.
+    Mfa in "mfa." {
+        /// Roles whose holders have to have a second factor; "user" is everyone. Until they have one, their sessions
+        /// can do nothing but set one up.
+        required_for: Names = "[]", "a list of names of roles, as in [\"superuser\", \"admin\"]";
+        /// What authenticator apps show beside the account. Empty: the host of public_url.
+        issuer: String = "\"\"", "any text";
+        /// Days that a user can have a device trusted: on it a password is enough. 0: no device is trusted.
+        trusted_device_days: u32 = "30", "a whole number; 0 for never";
     }
 }
 
@@ -195,6 +214,7 @@ pub const SETTINGS: &[&[Setting]] = &[
     Password::SETTINGS,
     Tokens::SETTINGS,
     Sessions::SETTINGS,
+    Mfa::SETTINGS,
     Keys::SETTINGS,
     Store::SETTINGS,
     Audit::SETTINGS,

@@ -148,6 +148,16 @@ impl PublicUrl {
         &self.path
     }
 
+    /// The host, without a port.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        let authority = self.origin.split_once("://").map_or("", |(_, authority)| authority);
+        match authority.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+            _ => authority,
+        }
+    }
+
     #[must_use]
     pub fn is_https(&self) -> bool {
         self.origin.starts_with("https://")
@@ -208,6 +218,13 @@ list! {
     }
 }
 list! {
+    /// Names of roles.
+    Names of String, |text: &str| {
+        let is_plain = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-');
+        (!text.is_empty() && text.bytes().all(is_plain)).then(|| text.to_owned())
+    }
+}
+list! {
     /// Words of at least three characters, in lower case.
     Words of String, |text: &str| (text.chars().count() >= 3).then(|| text.to_lowercase())
 }
@@ -231,6 +248,9 @@ mod tests {
         let url = read("https://Home.example:8443/auth-service/").unwrap().unwrap();
         assert_eq!((url.origin(), url.path()), ("https://home.example:8443", "/auth-service"));
         assert!(url.is_https());
+        assert_eq!(url.host(), "home.example");
+        assert_eq!(read("http://[::1]:80").unwrap().unwrap().host(), "[::1]");
+        assert_eq!(read("http://[::1]").unwrap().unwrap().host(), "[::1]");
         assert_eq!(read(""), Some(None));
         for bad in ["ftp://a", "localhost:8000", "https://a?b=c", "https://u@a", "/path", "https://"] {
             assert_eq!(read(bad), None, "{bad}");

@@ -30,7 +30,17 @@ pub struct AccessClaims {
     #[serde(rename = "type")]
     pub kind: String,
     pub auth_time: i64,
+    /// How the user proved who it is (RFC 8176).
     pub amr: Vec<String>,
+    /// What that is worth: [`acr_of`] `amr`. Tokens from before it was written have none.
+    #[serde(default)]
+    pub acr: String,
+}
+
+/// The authenticator assurance level (NIST SP 800-63B section 4) that methods come to.
+#[must_use]
+pub fn acr_of(amr: &[String]) -> &'static str {
+    if amr.iter().any(|method| method == "mfa") { "aal2" } else { "aal1" }
 }
 
 /// Whose tokens are made and taken.
@@ -122,6 +132,7 @@ mod tests {
             kind: "access".into(),
             auth_time: 1000,
             amr: vec!["pwd".into()],
+            acr: "aal1".into(),
         }
     }
 

@@ -5,10 +5,12 @@ pub mod jwt;
 pub mod key_token;
 pub mod password;
 pub mod pool;
+pub mod recovery_code;
 pub mod refresh_token;
-pub mod reset_token;
 pub mod seal;
 pub mod signing;
+pub mod totp;
+pub mod user_token;
 
 pub use foreign::ForeignHash;
 pub use hash::sha256;

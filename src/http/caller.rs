@@ -42,9 +42,18 @@ pub trait Authenticator: Send + Sync {
     /// Whether somebody may do what needs a permission.
     ///
     /// # Errors
-    /// `Error::PasswordChangeRequired` for whoever has to change its password first; `Error::Unavailable` when the
-    /// store does not serve.
+    /// `Error::PasswordChangeRequired` for whoever has to change its password first, `Error::MfaEnrolmentRequired` for
+    /// whoever has to set up a second factor; `Error::Unavailable` when the store does not serve.
     fn allows(&self, actor: &Actor, permission: &str) -> Result<bool>;
+
+    /// Whether somebody can do nothing yet but set its own account in order.
+    fn is_limited(&self, actor: &Actor) -> bool;
+
+    /// Whether somebody has proven not long ago, and strongly enough, who it is.
+    ///
+    /// # Errors
+    /// `Error::ReauthenticationRequired`; `Error::Unavailable` when the store does not serve.
+    fn check_recent(&self, actor: &Actor) -> Result<()>;
 
     /// The token that proves that a page can read the cookies of a session.
     fn csrf_token(&self, session: Id<Session>) -> String;
@@ -83,6 +92,14 @@ impl Caller {
     #[must_use]
     pub fn initiator(&self) -> Initiator {
         self.info.initiator(self.actor.who())
+    }
+
+    /// Refuses a caller whose login is too old, or too weak: where it depends on the body whether one is needed.
+    ///
+    /// # Errors
+    /// Those of [`Authenticator::check_recent`].
+    pub fn check_recent(&self) -> Result<()> {
+        self.info.authenticator.check_recent(&self.actor)
     }
 }
 

@@ -8,6 +8,8 @@ use crate::base::{Error, Result};
 use crate::config::PublicUrl;
 
 const REFRESH_PATH: &str = "/auth/token/refresh";
+/// Logins lie below it.
+const LOGIN_PATH: &str = "/auth";
 
 /// How this server's cookies are called and where they are sent, by its public URL.
 #[derive(Debug, Clone)]
@@ -15,8 +17,10 @@ pub struct Cookies {
     access: String,
     refresh: String,
     csrf: String,
+    trusted_device: String,
     path: String,
     refresh_path: String,
+    login_path: String,
     secure: bool,
 }
 
@@ -32,12 +36,15 @@ impl Cookies {
         };
         let path = if url.path().is_empty() { "/" } else { url.path() };
         let refresh_path = format!("{}{REFRESH_PATH}", url.path());
+        let login_path = format!("{}{LOGIN_PATH}", url.path());
         Self {
             access: name("access_token_cookie", path),
             refresh: name("refresh_token_cookie", &refresh_path),
             csrf: name("csrf_access_token", path),
+            trusted_device: name("trusted_device_cookie", &login_path),
             path: path.to_owned(),
             refresh_path,
+            login_path,
             secure: url.is_https(),
         }
     }
@@ -56,6 +63,22 @@ impl Cookies {
     /// As [`Cookies::access`].
     pub fn refresh<'h>(&self, headers: &'h HeaderMap) -> Result<Option<&'h str>> {
         find(headers, &self.refresh)
+    }
+
+    /// The token of a trusted device that came in a cookie.
+    ///
+    /// # Errors
+    /// As [`Cookies::access`].
+    pub fn trusted_device<'h>(&self, headers: &'h HeaderMap) -> Result<Option<&'h str>> {
+        find(headers, &self.trusted_device)
+    }
+
+    /// The cookie of a device that is trusted for so many seconds.
+    ///
+    /// # Errors
+    /// As [`Cookies::of_session`].
+    pub fn of_trusted_device(&self, token: &str, lifetime: i64) -> Result<HeaderValue> {
+        self.make(&self.trusted_device, token, &self.login_path, lifetime, true)
     }
 
     /// The three cookies of a session; lifetimes in seconds.

@@ -101,12 +101,16 @@ pub fn status(error: &Error) -> StatusCode {
         Error::Invalid(_) | Error::Malformed(_) => StatusCode::BAD_REQUEST,
         Error::Unauthenticated
         | Error::InvalidCredentials
+        | Error::MfaRequired(_)
+        | Error::InvalidMfaCode
         | Error::InvalidToken
         | Error::TokenExpired
         | Error::TokenRevoked => StatusCode::UNAUTHORIZED,
         Error::Forbidden(_)
         | Error::WrongNetwork
         | Error::PasswordChangeRequired
+        | Error::MfaEnrolmentRequired
+        | Error::ReauthenticationRequired(_)
         | Error::CsrfFailed(_)
         | Error::AccountDisabled => StatusCode::FORBIDDEN,
         Error::NotFound(_) => StatusCode::NOT_FOUND,
@@ -176,6 +180,10 @@ fn render_ours(error: &Error) -> Rendered {
     let details = match error {
         Error::Invalid(wrong) => json!({"field": wrong.field, "reason": wrong.reason}),
         Error::Forbidden(permission) => json!({"permission": permission}),
+        Error::MfaRequired(lacking) => {
+            json!({"mfa_token": lacking.mfa_token.expose(), "methods": lacking.methods})
+        }
+        Error::ReauthenticationRequired(methods) => json!({"methods": methods}),
         _ => json!({}),
     };
     Rendered { status: status(error), code: error.code(), message: error.to_string(), details, headers }

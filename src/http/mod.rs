@@ -26,6 +26,6 @@ pub use envelope::Failure;
 pub use gate::Gate;
 pub use info::RequestInfo;
 pub use json::{Form, Json};
-pub use permit::May;
+pub use permit::{May, Recent};
 pub use query::Query;
 pub use routes::Routes;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use super::envelope::status;
-use crate::base::{Error, Result, Timestamp};
+use crate::base::{Error, Result, SecondFactor, Secret, Timestamp};
 
 /// What an operation can fail with beside what follows from its form, by operation id.
 pub type OperationErrors = (&'static str, &'static [&'static str]);
@@ -39,7 +39,7 @@ pub fn complete(document: &str, facts: &Facts) -> Result<Value> {
             let mut codes: BTreeSet<&str> = named.flat_map(|(_, codes)| codes.iter().copied()).collect();
             codes.extend(implied(path, method, operation));
             if let Some((_, needed)) = facts.permissions.concat().iter().find(|(named, _)| *named == id) {
-                codes.extend(["FORBIDDEN", "PASSWORD_CHANGE_REQUIRED"]);
+                codes.extend(["FORBIDDEN", "PASSWORD_CHANGE_REQUIRED", "MFA_ENROLMENT_REQUIRED"]);
                 state_permission(operation, needed);
             }
             if facts.for_anyone.contains(&&*id) {
@@ -152,6 +152,12 @@ fn known(code: &str) -> Result<(u16, String, Value)> {
         }
         "UNAUTHORIZED" => of(Error::Unauthenticated, none()),
         "INVALID_CREDENTIALS" => of(Error::InvalidCredentials, none()),
+        "MFA_REQUIRED" => {
+            let (mfa_token, methods) = (Secret::new(""), Vec::new());
+            let details = json!({"mfa_token": "asl_AAAAAAAAAAI…", "methods": ["totp", "recovery_code"]});
+            of(Error::MfaRequired(SecondFactor { mfa_token, methods }), details)
+        }
+        "INVALID_MFA_CODE" => of(Error::InvalidMfaCode, none()),
         "INVALID_TOKEN" => of(Error::InvalidToken, none()),
         "TOKEN_EXPIRED" => of(Error::TokenExpired, none()),
         "TOKEN_REVOKED" => of(Error::TokenRevoked, none()),
@@ -159,6 +165,10 @@ fn known(code: &str) -> Result<(u16, String, Value)> {
         "CSRF_FAILED" => of(Error::CsrfFailed("The CSRF token does not belong to this session"), none()),
         "ACCOUNT_DISABLED" => of(Error::AccountDisabled, none()),
         "PASSWORD_CHANGE_REQUIRED" => of(Error::PasswordChangeRequired, none()),
+        "MFA_ENROLMENT_REQUIRED" => of(Error::MfaEnrolmentRequired, none()),
+        "REAUTHENTICATION_REQUIRED" => {
+            of(Error::ReauthenticationRequired(Vec::new()), json!({"methods": ["password"]}))
+        }
         "NOT_FOUND" => of(Error::NotFound("session"), none()),
         "RATE_LIMITED" => of(Error::RateLimited { retry_after_secs: 60, quota: 1000 }, none()),
         "SERVICE_UNAVAILABLE" => of(Error::Unavailable(String::new()), none()),

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::service::PasswordResets;
 use crate::base::{Result, Secret};
-use crate::http::{Created, Done, Failure, Json, May, RequestInfo, spec};
+use crate::http::{Created, Done, Failure, Json, Recent, RequestInfo, spec};
 use crate::rbac::permission::UsersPassword;
 use crate::rbac::{Named, Who};
 
@@ -15,8 +15,10 @@ use crate::rbac::{Named, Who};
 pub struct PasswordResetApi(pub PasswordResets);
 
 /// The errors that the form of these operations does not tell.
-pub const ERRORS: &[spec::OperationErrors] =
-    &[("start_password_reset", &["NOT_FOUND"]), ("reset_password", &["SERVICE_UNAVAILABLE"])];
+pub const ERRORS: &[spec::OperationErrors] = &[
+    ("start_password_reset", &["NOT_FOUND", "REAUTHENTICATION_REQUIRED"]),
+    ("reset_password", &["SERVICE_UNAVAILABLE"]),
+];
 
 /// Which permission each operation needs.
 pub const PERMISSIONS: &[spec::OperationPermission] = &[("start_password_reset", UsersPassword::NAME)];
@@ -45,7 +47,7 @@ impl PasswordResetApi {
     #[oai(path = "/users/:id/password-reset", method = "post", operation_id = "start_password_reset")]
     async fn start(
         &self,
-        caller: May<UsersPassword>,
+        caller: Recent<UsersPassword>,
         id: Path<u64>,
     ) -> Result<Created<StartedReset>, Failure> {
         let (token, expires_at) = self.0.start(caller.initiator(), id.0).await?;

@@ -1,9 +1,12 @@
 //! What can be done with resets of passwords.
-use super::table::{self, Reset};
+use super::table::RESETS;
 use crate::account::{self, PasswordPolicy, Passwords, User};
 use crate::audit::{self, Event};
-use crate::base::{Env, Error, Result, Secret, Timestamp, constant_time_eq};
-use crate::crypto::reset_token::{self, Presented};
+use crate::base::{Env, Error, Result, Secret, Timestamp};
+use crate::crypto::user_token::{self, Kind, Presented};
+use crate::mfa;
+use crate::one_time::Started;
+use crate::one_time::table::not_good;
 use crate::rbac::Initiator;
 use crate::rbac::service::check_over;
 use crate::session::LiveSessions;
@@ -42,13 +45,13 @@ impl PasswordResets {
     /// The text that finishes it, and until when.
     pub async fn start(&self, by: Initiator, user: u64) -> Result<(Secret, Timestamp)> {
         let now = self.env.now();
-        let (text, hash) = reset_token::generate(user, self.env.entropy.as_ref());
+        let (text, hash) = user_token::generate(Kind::PasswordReset, user, self.env.entropy.as_ref());
         let expires_at = now.plus_secs(LIFETIME_SECS);
         let change = move |tx: &mut WriteTx| {
             let found = account::table::by_id(tx, user)?.filter(|user| user.deleted_at.is_none());
             let found = found.ok_or(Error::NotFound("user"))?;
             check_over(tx, &by, &found)?;
-            table::put(tx, user, &Reset { hash, expires_at })?;
+            RESETS.put(tx, user, &Started { hash, expires_at })?;
             audit::table::append(tx, Event::new(&by, "user.password_reset_started", now).about_user(&found))
         };
         self.store.write(change).await?;
@@ -62,7 +65,7 @@ impl PasswordResets {
     /// refuses; `Error::Busy` when too many hashes wait.
     pub async fn finish(&self, by: Initiator, text: &str, new: Secret) -> Result<()> {
         let now = self.env.now();
-        let presented = reset_token::parse(text).ok_or_else(not_good)?;
+        let presented = user_token::parse(Kind::PasswordReset, text).ok_or_else(not_good)?;
         let user = self.store.get(|tx| user_of(tx, &presented, now))?;
         self.policy.check("new_password", &new, user.username.as_str(), user.email.as_str())?;
         let hash = self.passwords.hash(new).await?;
@@ -70,8 +73,9 @@ impl PasswordResets {
         let change = move |tx: &mut WriteTx| {
             // Somebody may have been faster.
             let old = user_of(tx, &presented, now)?;
-            table::remove(tx, old.id);
+            RESETS.remove(tx, old.id);
             account::table::update(tx, &old, &old.clone().with_password(hash, now))?;
+            mfa::table::remove_devices(tx, old.id)?;
             let ended = end_all(tx, &live, old.id, None)?;
             live.forget_user(tx, old.id)?;
             let event = Event::new(&by, "user.password_reset", now).about_user(&old);
@@ -83,11 +87,6 @@ impl PasswordResets {
 
 /// The user whose password a text resets.
 fn user_of(tx: &impl Tx, presented: &Presented, now: Timestamp) -> Result<User> {
-    let reset = table::of_user(tx, presented.user)?.filter(|reset| now < reset.expires_at);
-    reset.filter(|reset| constant_time_eq(&reset.hash, &presented.hash)).ok_or_else(not_good)?;
+    RESETS.check(tx, presented, now)?;
     account::table::by_id(tx, presented.user)?.filter(|user| user.deleted_at.is_none()).ok_or_else(not_good)
-}
-
-fn not_good() -> Error {
-    Error::invalid("token", "is not valid, was used already, or has expired")
 }

@@ -17,7 +17,8 @@ const MAX_DEPTH: usize = 8;
 const NOT_FOR_ADMINS: &[&str] = &["permissions:write", "roles:write", "users:import"];
 
 /// What every person may do, whatever the role of everyone says.
-const EVERYONES: &[&str] = &["account:read", "account:write", "account:password", "account:keys"];
+const EVERYONES: &[&str] =
+    &["account:read", "account:write", "account:password", "account:keys", "account:factors"];
 
 /// What somebody holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use super::model::{Role, RoleChange, RoleName, parse_description};
 use super::permission::{Named, Pattern, Permission, PermissionsWrite, RolesRead, RolesWrite};
 use super::service::Roles;
 use crate::base::{Error, PageRequest, Result};
-use crate::http::{Created, Done, Failure, Json, May, Query, spec};
+use crate::http::{Created, Done, Failure, Json, May, Query, Recent, spec};
 
 /// Roles and permissions.
 pub struct RolesApi(pub Roles);
@@ -16,8 +16,8 @@ pub struct RolesApi(pub Roles);
 /// The errors that the form of these operations does not tell.
 pub const ERRORS: &[spec::OperationErrors] = &[
     ("read_role", &["NOT_FOUND"]),
-    ("create_role", &["FORBIDDEN"]),
-    ("update_role", &["NOT_FOUND"]),
+    ("create_role", &["FORBIDDEN", "REAUTHENTICATION_REQUIRED"]),
+    ("update_role", &["NOT_FOUND", "REAUTHENTICATION_REQUIRED"]),
     ("delete_role", &["NOT_FOUND", "VALIDATION_ERROR"]),
     ("delete_permission", &["NOT_FOUND", "VALIDATION_ERROR"]),
 ];
@@ -124,7 +124,7 @@ impl RolesApi {
     #[oai(path = "/roles", method = "post", operation_id = "create_role")]
     async fn create(
         &self,
-        caller: May<RolesWrite>,
+        caller: Recent<RolesWrite>,
         body: Json<NewRoleBody>,
     ) -> Result<Created<RoleView>, Failure> {
         let NewRoleBody { name, description, permissions, includes } = body.0;
@@ -147,7 +147,7 @@ impl RolesApi {
     #[oai(path = "/roles/:name", method = "patch", operation_id = "update_role")]
     async fn update(
         &self,
-        caller: May<RolesWrite>,
+        caller: Recent<RolesWrite>,
         name: Path<String>,
         body: Json<RoleBody>,
     ) -> Result<Json<RoleView>, Failure> {

@@ -193,6 +193,8 @@ permissions! {
     AccountPassword = "account:password",
     /// Make, change and end API keys of the own account
     AccountKeys = "account:keys",
+    /// Manage second factors and passkeys of the own account
+    AccountFactors = "account:factors",
     /// Find out whether an API key that somebody has shown is good
     ApiKeysVerify = "api-keys:verify",
     /// Read the audit trail
@@ -213,6 +215,8 @@ permissions! {
     ServiceAccountsWrite = "service-accounts:write",
     /// Give service accounts roles
     ServiceAccountsRoles = "service-accounts:roles",
+    /// Remove second factors and passkeys of any account
+    UsersFactors = "users:factors",
     /// List and end API keys of any account
     UsersKeys = "users:keys",
     /// Start the reset of a password, and ask for a change of one

@@ -11,7 +11,7 @@ use crate::api_key::ApiKeys;
 use crate::api_key::view::{KeyBody, KeyList, KeyView, NewKeyBody, NewKeyView, RotateBody};
 use crate::base::text::Slug;
 use crate::base::{Error, PageRequest, Result};
-use crate::http::{Created, Done, Failure, Json, May, Query, permit, spec};
+use crate::http::{Created, Done, Failure, Json, May, Query, Recent, permit, spec};
 use crate::rbac::model::parse_description;
 use crate::rbac::permission::{ServiceAccountsRead, ServiceAccountsRoles, ServiceAccountsWrite};
 use crate::rbac::{Named, SubjectId};
@@ -29,11 +29,11 @@ pub const ERRORS: &[spec::OperationErrors] = &[
     ("read_service_account", &["NOT_FOUND", "VALIDATION_ERROR"]),
     ("update_service_account", &["NOT_FOUND"]),
     ("delete_service_account", &["NOT_FOUND", "VALIDATION_ERROR"]),
-    ("set_service_account_roles", &["NOT_FOUND"]),
+    ("set_service_account_roles", &["NOT_FOUND", "REAUTHENTICATION_REQUIRED"]),
     ("list_service_account_keys", &["NOT_FOUND"]),
-    ("create_service_account_key", &["NOT_FOUND"]),
-    ("update_service_account_key", &["NOT_FOUND"]),
-    ("rotate_service_account_key", &["NOT_FOUND"]),
+    ("create_service_account_key", &["NOT_FOUND", "REAUTHENTICATION_REQUIRED"]),
+    ("update_service_account_key", &["NOT_FOUND", "REAUTHENTICATION_REQUIRED"]),
+    ("rotate_service_account_key", &["NOT_FOUND", "REAUTHENTICATION_REQUIRED"]),
     ("revoke_service_account_key", &["NOT_FOUND", "VALIDATION_ERROR"]),
     ("delete_service_account_key", &["NOT_FOUND", "VALIDATION_ERROR"]),
 ];
@@ -174,7 +174,7 @@ impl ServiceAccountsApi {
     #[oai(path = "/service-accounts/:id/roles", method = "put", operation_id = "set_service_account_roles")]
     async fn set_roles(
         &self,
-        caller: May<ServiceAccountsRoles>,
+        caller: Recent<ServiceAccountsRoles>,
         id: Path<String>,
         body: Json<ServiceAccountRolesBody>,
     ) -> Result<Json<ServiceAccountView>, Failure> {
@@ -210,7 +210,7 @@ impl ServiceAccountsApi {
     )]
     async fn create_key(
         &self,
-        caller: May<ServiceAccountsWrite>,
+        caller: Recent<ServiceAccountsWrite>,
         id: Path<String>,
         body: Json<NewKeyBody>,
     ) -> Result<Created<NewKeyView>, Failure> {
@@ -227,7 +227,7 @@ impl ServiceAccountsApi {
     )]
     async fn update_key(
         &self,
-        caller: May<ServiceAccountsWrite>,
+        caller: Recent<ServiceAccountsWrite>,
         id: Path<String>,
         key: Path<String>,
         body: Json<KeyBody>,
@@ -245,7 +245,7 @@ impl ServiceAccountsApi {
     )]
     async fn rotate_key(
         &self,
-        caller: May<ServiceAccountsWrite>,
+        caller: Recent<ServiceAccountsWrite>,
         id: Path<String>,
         key: Path<String>,
         body: Json<RotateBody>,

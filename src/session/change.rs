@@ -1,7 +1,8 @@
 //! What changes do with sessions: those of logins and refreshes, and those of other features.
 use super::live::LiveSessions;
-use super::model::{Exchange, Judgement, Session};
+use super::model::{AccessToken, Exchange, Judgement, Session};
 use super::table;
+use super::tokens::{Again, Prepared};
 use crate::account::{self, User};
 use crate::audit::{self, Event};
 use crate::base::{Error, Id, Result, Timestamp};
@@ -24,37 +25,48 @@ pub(super) fn current(tx: &impl Tx, id: Id<Session>) -> Result<Option<(Session, 
     Ok(user.map(|user| (session, user)))
 }
 
-/// A login whose password was right.
-pub(super) struct Login {
-    /// The user as it was when the password was compared.
-    pub checked: User,
-    /// The hash that replaces the one it has.
-    pub renewed: Option<String>,
-    pub session: Session,
-    /// Sessions of one user at a time.
-    pub limit: usize,
-    pub event: Event,
-}
-
-/// The change of a login. The user is read again: between the hash and here it may have been changed.
-pub(super) fn insert(tx: &mut WriteTx, live: &LiveSessions, login: Login) -> Result<()> {
-    let Login { checked, renewed, session, limit, event } = login;
-    let user = account::table::by_id(tx, checked.id)?.filter(User::may_go_on);
-    let user = user.filter(|user| user.password_hash == checked.password_hash);
-    let user = user.ok_or(Error::InvalidCredentials)?;
-    if let Some(password_hash) = renewed {
-        let renewed = User { password_hash, ..user.clone() };
-        account::table::update(tx, &user, &renewed)?;
-        live.forget_user(tx, user.id)?;
-    }
+/// Writes a new session; the oldest of its user's end where there would be too many.
+///
+/// # Errors
+/// `Error::Unavailable` when the store does not serve.
+pub fn insert(tx: &mut WriteTx, live: &LiveSessions, new: Prepared, user: &User) -> Result<()> {
+    let Prepared { session, limit, event, .. } = new;
     let ids = table::ids_of_user(tx, user.id)?;
     for id in ids.iter().take((ids.len() + 1).saturating_sub(limit)) {
         end(tx, live, *id)?;
-        let ended = Event::new(&Initiator::system(), "session.revoked", event.at).about_user(&user);
+        let ended = Event::new(&Initiator::system(), "session.revoked", event.at).about_user(user);
         audit::table::append(tx, ended.with("session", id.to_string()).with("reason", "too_many_sessions"))?;
     }
     table::insert(tx, &session)?;
     audit::table::append(tx, event)
+}
+
+/// Writes a session whose user has proven again who it is. Neither the access token that asked for it nor the refresh
+/// token of before is good any more (OWASP ASVS 7.2.4).
+///
+/// # Errors
+/// `Error::TokenRevoked` when the session has ended meanwhile.
+///
+/// # Returns
+/// `false` when it was refreshed meanwhile, and nothing was written.
+pub fn reauthenticate(
+    tx: &mut WriteTx,
+    live: &LiveSessions,
+    again: Again,
+    token: &AccessToken,
+) -> Result<bool> {
+    let Again { old, session, event, .. } = again;
+    let (now, _) = current(tx, old.id)?.ok_or(Error::TokenRevoked)?;
+    if now != old {
+        return Ok(false);
+    }
+    // Whoever presents it within the window of replays has not heard of the new one yet, and is no thief.
+    let given_up = Exchange { generation: old.generation, hash: [0; 32], at: event.at, sealed: Vec::new() };
+    table::update(tx, &session, &given_up)?;
+    table::revoke_token(tx, session.id, &token.id, token.expires_at)?;
+    live.forget(tx, session.id);
+    audit::table::append(tx, event)?;
+    Ok(true)
 }
 
 /// The change of a refresh: judges the token by what is there now, and exchanges it if it is the good one.

@@ -5,19 +5,18 @@ use poem::Request;
 use poem::http::HeaderValue;
 use poem_openapi::param::Path;
 use poem_openapi::types::Example;
-use poem_openapi::{ApiRequest, Object, OpenApi};
+use poem_openapi::{Object, OpenApi};
 use serde::Serialize;
 
 use super::model::Session;
-use super::service::{Granted, Sessions};
-use crate::base::{Error, Id, Page, PageRequest, Result, Secret};
-use crate::http::{
-    Caller, Cookies, Done, Failure, Form, Json, May, Query, RequestInfo, WithCookies, csrf, spec,
-};
+use super::service::Sessions;
+use super::tokens::Granted;
+use crate::base::{Error, Id, Page, PageRequest, Result};
+use crate::http::{Caller, Cookies, Done, Failure, Json, May, Query, RequestInfo, WithCookies, csrf, spec};
 use crate::rbac::permission::{AccountRead, AccountWrite};
 use crate::rbac::{Named, Who};
 
-/// Login, refresh, logout and sessions.
+/// Refresh, logout and sessions.
 pub struct SessionApi {
     pub sessions: Sessions,
     pub cookies: Arc<Cookies>,
@@ -25,8 +24,6 @@ pub struct SessionApi {
 
 /// The errors that the form of these operations does not tell.
 pub const ERRORS: &[spec::OperationErrors] = &[
-    ("log_in", &["INVALID_CREDENTIALS", "ACCOUNT_DISABLED", "SERVICE_UNAVAILABLE"]),
-    ("log_in_alias", &["INVALID_CREDENTIALS", "ACCOUNT_DISABLED", "SERVICE_UNAVAILABLE"]),
     (
         "refresh_token",
         &["UNAUTHORIZED", "INVALID_TOKEN", "TOKEN_EXPIRED", "TOKEN_REVOKED", "SERVICE_UNAVAILABLE"],
@@ -41,23 +38,9 @@ pub const PERMISSIONS: &[spec::OperationPermission] = &[
     ("revoke_other_sessions", AccountWrite::NAME),
 ];
 
-#[derive(Object)]
-#[oai(example)]
-struct LoginBody {
-    /// The user name, or the e-mail address.
-    username: String,
-    password: String,
-}
-
-#[derive(ApiRequest)]
-enum LoginRequest {
-    Json(Json<LoginBody>),
-    Form(Form<LoginBody>),
-}
-
 #[derive(Object, Serialize)]
 #[oai(example)]
-struct TokenView {
+pub struct TokenView {
     access_token: String,
     token_type: String,
     /// Always null: the refresh token is in an HttpOnly cookie.
@@ -102,32 +85,6 @@ struct EndedView {
 
 #[OpenApi]
 impl SessionApi {
-    /// Log in and receive tokens
-    ///
-    /// Sets the cookies `access_token_cookie`, `refresh_token_cookie` and `csrf_access_token`.
-    #[oai(path = "/auth/token", method = "post", operation_id = "log_in")]
-    async fn log_in(
-        &self,
-        request: &Request,
-        body: LoginRequest,
-    ) -> Result<WithCookies<Json<TokenView>>, Failure> {
-        let (LoginRequest::Json(Json(body)) | LoginRequest::Form(Form(body))) = body;
-        let LoginBody { username, password } = body;
-        let by = RequestInfo::of(request)?.initiator(Who::Nobody);
-        let granted = self.sessions.log_in(by, &username, Secret::new(password)).await?;
-        Ok(self.answer(&granted)?)
-    }
-
-    /// Log in and receive tokens (the same as POST /auth/token)
-    #[oai(path = "/auth/login", method = "post", operation_id = "log_in_alias")]
-    async fn log_in_alias(
-        &self,
-        request: &Request,
-        body: LoginRequest,
-    ) -> Result<WithCookies<Json<TokenView>>, Failure> {
-        self.log_in(request, body).await
-    }
-
     /// Exchange the refresh token in the cookie for new tokens
     ///
     /// Needs the header `X-CSRF-Token`. The same token presented again within 30 seconds gets the same answer;
@@ -135,13 +92,13 @@ impl SessionApi {
     #[oai(path = "/auth/token/refresh", method = "post", operation_id = "refresh_token")]
     async fn refresh(&self, request: &Request) -> Result<WithCookies<Json<TokenView>>, Failure> {
         let text = self.cookies.refresh(request.headers())?.ok_or(Error::Unauthenticated)?;
-        let presented = self.sessions.parse_refresh_token(text)?;
-        let expected = self.sessions.csrf_token(Id::from_bytes(presented.session()));
+        let presented = self.sessions.tokens.parse_refresh_token(text)?;
+        let expected = self.sessions.tokens.csrf_token(Id::from_bytes(presented.session()));
         csrf::check_token(request.headers(), &expected)?;
         check_same_session(request, Id::from_bytes(presented.session()))?;
         let by = RequestInfo::of(request)?.initiator(Who::Nobody);
         let granted = self.sessions.refresh(by, &presented).await?;
-        Ok(self.answer(&granted)?)
+        Ok(WithCookies(Json(TokenView::of(&granted)), cookies_of(&self.cookies, &granted)?))
     }
 
     /// Log out: the session and all its tokens end
@@ -185,13 +142,14 @@ impl SessionApi {
     }
 }
 
-impl SessionApi {
-    fn answer(&self, granted: &Granted) -> Result<WithCookies<Json<TokenView>>> {
-        let access = (granted.access_token.expose(), granted.access_lifetime);
-        let refresh = (granted.refresh_token.expose(), granted.refresh_lifetime);
-        let cookies: Vec<HeaderValue> = self.cookies.of_session(access, refresh, &granted.csrf_token)?;
-        Ok(WithCookies(Json(TokenView::of(granted)), cookies))
-    }
+/// The cookies of what a login or refresh gives.
+///
+/// # Errors
+/// `Error::Internal` for a value that no header can hold.
+pub fn cookies_of(cookies: &Cookies, granted: &Granted) -> Result<Vec<HeaderValue>> {
+    let access = (granted.access_token.expose(), granted.access_lifetime);
+    let refresh = (granted.refresh_token.expose(), granted.refresh_lifetime);
+    cookies.of_session(access, refresh, &granted.csrf_token)
 }
 
 /// An access token that came along and is good must belong to the session that is refreshed.
@@ -205,7 +163,9 @@ fn check_same_session(request: &Request, session: Id<Session>) -> Result<()> {
 }
 
 impl TokenView {
-    fn of(granted: &Granted) -> Self {
+    /// What a login or refresh gives.
+    #[must_use]
+    pub fn of(granted: &Granted) -> Self {
         let access_token = granted.access_token.expose().to_owned();
         Self { access_token, token_type: "bearer".to_owned(), refresh_token: None }
     }
@@ -233,12 +193,6 @@ impl SessionList {
     pub fn of(page: Page<Session>, current: Option<Id<Session>>) -> Self {
         let items = page.items.into_iter().map(|session| SessionView::of(session, current)).collect();
         Self { items, next_cursor: page.next_cursor }
-    }
-}
-
-impl Example for LoginBody {
-    fn example() -> Self {
-        Self { username: "testuser".into(), password: "correct horse battery".into() }
     }
 }
 

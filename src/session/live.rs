@@ -97,7 +97,8 @@ impl LiveSessions {
         let claims = self.keys.verify(text)?;
         let session = claims.sid.parse().map_err(|_| Error::InvalidToken)?;
         let (id, user, expires_at) = (claims.jti, claims.user_id, claims.exp);
-        let token = Arc::new(AccessToken { id, session, user, expires_at });
+        let (auth_time, amr) = (claims.auth_time, claims.amr);
+        let token = Arc::new(AccessToken { id, session, user, expires_at, auth_time, amr });
         self.tokens.insert(hash, Arc::clone(&token));
         Ok(token)
     }

@@ -1,11 +1,13 @@
-//! Sessions: login, refresh, logout, and who a token stands for.
+//! Sessions: refresh, logout, and who a token stands for.
 pub mod change;
 pub mod http;
 pub mod live;
 pub mod model;
 pub mod service;
 pub mod table;
+pub mod tokens;
 
 pub use live::LiveSessions;
-pub use model::{AccessToken, Origin, Session};
-pub use service::{Granted, Sessions};
+pub use model::{AccessToken, MULTI_FACTOR, Origin, Session};
+pub use service::Sessions;
+pub use tokens::{Granted, SessionTokens};

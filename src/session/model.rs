@@ -7,6 +7,10 @@ use crate::base::{Id, Timestamp};
 
 /// How many refreshes back an answer can be given again.
 pub const REPLAY_SLOTS: u32 = 4;
+/// The method that stands for more than one (RFC 8176 section 2).
+pub const MULTI_FACTOR: &str = "mfa";
+/// The method, a word of our own, of a session that the host has let begin.
+pub const RECOVERY: &str = "host";
 
 /// A login and what came of it, until it ends.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +69,23 @@ pub struct AccessToken {
     pub user: u64,
     /// Seconds since the epoch.
     pub expires_at: i64,
+    /// When the user had proven who it is as this token was made (seconds), and how.
+    pub auth_time: i64,
+    pub amr: Vec<String>,
+}
+
+impl AccessToken {
+    /// Whether a second factor was shown, too.
+    #[must_use]
+    pub fn is_multi_factor(&self) -> bool {
+        self.amr.iter().any(|method| method == MULTI_FACTOR)
+    }
+
+    /// Whether the host let its user back in, who may have forgotten the password.
+    #[must_use]
+    pub fn is_recovery(&self) -> bool {
+        self.amr.iter().any(|method| method == RECOVERY)
+    }
 }
 
 /// What a presented refresh token is worth.
@@ -111,6 +132,18 @@ impl Session {
             (true, false) => Judgement::Worthless,
             (false, _) => Judgement::Stolen,
         }
+    }
+
+    /// The session after its user proved once more who it is.
+    #[must_use]
+    pub fn reauthenticated(mut self, amr: &[&str], now: Timestamp) -> Self {
+        self.auth_time = now;
+        for method in amr {
+            if !self.amr.iter().any(|known| known == method) {
+                self.amr.push((*method).to_owned());
+            }
+        }
+        self
     }
 
     /// The session after a refresh.

@@ -10,7 +10,7 @@ use crate::account::model::Filter;
 use crate::account::{Accounts, NewUser, User};
 use crate::base::text::DisplayName;
 use crate::base::{Error, PageRequest, Result, Secret, Timestamp};
-use crate::http::{Created, Done, Failure, Json, May, Query, spec};
+use crate::http::{Created, Done, Failure, Json, May, Query, Recent, spec};
 use crate::rbac::Named;
 use crate::rbac::model::roles_of;
 use crate::rbac::permission::{UsersDelete, UsersRead, UsersRoles, UsersWrite};
@@ -29,7 +29,7 @@ pub const ERRORS: &[spec::OperationErrors] = &[
     ("update_user", &["NOT_FOUND"]),
     ("delete_user", &["NOT_FOUND"]),
     ("restore_user", &["NOT_FOUND"]),
-    ("set_user_roles", &["NOT_FOUND"]),
+    ("set_user_roles", &["NOT_FOUND", "REAUTHENTICATION_REQUIRED"]),
 ];
 
 /// Which permission each operation needs.
@@ -198,7 +198,7 @@ impl UsersApi {
     #[oai(path = "/users/:id/roles", method = "put", operation_id = "set_user_roles")]
     async fn set_roles(
         &self,
-        caller: May<UsersRoles>,
+        caller: Recent<UsersRoles>,
         id: Path<u64>,
         body: Json<RolesBody>,
     ) -> Result<Json<AccountView>, Failure> {

@@ -1,16 +1,15 @@
 //! Finding accounts, changing them, and the recycle bin. Nobody acts on an account that holds more than they do.
 use crate::account::model::{By, Filter};
-use crate::account::service::changed;
+use crate::account::service::{changed, remove_with_belongings};
 use crate::account::table::{self, BIN_SECS};
 use crate::account::{NewUser, ProfileChange, User};
 use crate::audit::{self, Event};
 use crate::base::{Env, Error, Id, Page, PageRequest, Result};
+use crate::rbac::Initiator;
 use crate::rbac::service::check_over;
-use crate::rbac::{Initiator, SubjectId};
 use crate::session::change::{end, end_all};
 use crate::session::{self, LiveSessions, Session};
 use crate::store::{Store, Sweep, WriteTx};
-use crate::{api_key, password_reset};
 
 /// Accounts as administrators see them.
 #[derive(Clone)]
@@ -35,9 +34,7 @@ pub const SWEEPS: [Sweep; 1] = [Sweep {
         // Restored meanwhile, or restored and deleted again: that has a row of its own.
         let due = table::thrown_away(tx, key)?.filter(|(_, end)| *end <= now);
         if let Some((user, _)) = due {
-            api_key::change::remove_all(tx, SubjectId::User(user.id))?;
-            password_reset::table::remove(tx, user.id);
-            table::remove(tx, &user);
+            remove_with_belongings(tx, &user)?;
             audit::table::append(tx, Event::new(&Initiator::system(), "user.erased", now).about_user(&user))?;
         }
         Ok(None)

@@ -14,6 +14,7 @@ mod health;
 mod http;
 mod keys;
 mod listener;
+mod mfa;
 mod password_change;
 mod permissions;
 mod rbac;

@@ -7,8 +7,14 @@ use crate::support::{PASSWORD, Person, TestApp, operations};
 
 const OTHER: &str = "staple 17 of the donkey";
 /// What is left to such a session: permissions, and operations that need none.
-const LEFT: [&str; 5] =
-    ["account:read", "account:password", "log_out", "list_my_permissions", "check_permissions"];
+const LEFT: [&str; 6] = [
+    "account:read",
+    "account:password",
+    "log_out",
+    "list_my_permissions",
+    "check_permissions",
+    "reauthenticate_session",
+];
 
 async fn require(root: &Person<'_>, id: u64, required: bool) {
     let body = json!({"password_change_required": required});

@@ -36,6 +36,9 @@ async fn every_operation_needs_just_the_permission_that_it_says_it_needs() {
     assert!(count >= 8, "{count}");
 }
 
+/// Operations that change how somebody gets in: no key does that, whatever it was given.
+const FOR_PEOPLE: [&str; 4] = ["set_up_mfa", "enable_mfa", "disable_mfa", "regenerate_recovery_codes"];
+
 #[tokio::test]
 async fn every_operation_takes_a_key_with_just_the_permission() {
     let app = TestApp::start().await;
@@ -52,6 +55,10 @@ async fn every_operation_takes_a_key_with_just_the_permission() {
         let details = app.failure(operation.method.clone(), answer, 403, "FORBIDDEN").await;
         assert_eq!(details, json!({"permission": permission}), "{}", operation.id);
         let answer = ask(root.key(json!({"name": "one", "permissions": [permission]})).await).await.unwrap();
+        if FOR_PEOPLE.contains(&operation.id) {
+            app.failure(operation.method.clone(), answer, 403, "FORBIDDEN").await;
+            continue;
+        }
         let status = answer.status().as_u16();
         assert!(matches!(status, 200..300 | 400 | 404), "{}: {status}", operation.id);
         count += 1;

@@ -46,7 +46,7 @@ async fn a_role_gives_what_it_holds_and_what_the_roles_that_it_includes_hold() {
     assert!(may(&ann, "billing:invoices:write").await && !may(&ann, "billing:write").await);
     let mine = app.json(ann.bearer(Method::GET, "/auth/me/permissions"), 200).await;
     assert_eq!(mine["roles"], json!(["writer", "user"]));
-    let own = ["account:keys", "account:password", "account:read", "account:write"];
+    let own = ["account:factors", "account:keys", "account:password", "account:read", "account:write"];
     let own = own.into_iter().chain(["billing:invoices:*"]);
     assert_eq!(mine["permissions"], json!(own.collect::<Vec<_>>()));
     assert_eq!(mine["subject"], json!({"type": "user", "id": "2", "name": "ann"}));

@@ -15,7 +15,10 @@ use auth_service::base::text::{DisplayName, Email, LookupKey, Slug, Username};
 use auth_service::base::{Id, Timestamp};
 use auth_service::crypto::{Algorithm, sha256};
 use auth_service::keys::{KeyRecord, Stage};
-use auth_service::password_reset::table::Reset;
+use auth_service::login::model::Pending;
+use auth_service::mfa::Factors;
+use auth_service::mfa::model::{Setup, Totp, TrustedDevice};
+use auth_service::one_time::Started;
 use auth_service::rbac::table::Definition;
 use auth_service::rbac::{Initiator, Pattern, Permission, Role, RoleName, SubjectId, ViaId, Who};
 use auth_service::service_account::ServiceAccount;
@@ -166,8 +169,39 @@ fn a_service_account_is_written_as_ever() {
 
 #[test]
 fn a_reset_is_written_as_ever() {
-    let reset = Reset { hash: [0xef; 32], expires_at: TIME };
-    check("password_reset", &reset, |_| reset.clone());
+    let started = Started { hash: [0xef; 32], expires_at: TIME };
+    check("password_reset", &started, |_| started.clone());
+}
+
+#[test]
+fn second_factors_are_written_as_ever() {
+    let totp = Totp { sealed: vec![1, 2, 254], enabled_at: TIME, last_step: 58_333_000 };
+    let recovery_codes = vec![[1; 32], [0xfe; 32]];
+    let changed_at = TIME.plus_secs(1);
+    let factors = Factors { totp: Some(totp), passkeys: true, recovery_codes, changed_at };
+    check("mfa", &factors, |_| factors.clone());
+    let setup = Setup { sealed: vec![3, 4], expires_at: TIME };
+    check("mfa.setup", &setup, |_| setup.clone());
+    let device = TrustedDevice {
+        user_agent: "curl/8".to_owned(),
+        address: "2001:db8::1".to_owned(),
+        created_at: TIME,
+        last_used_at: TIME.plus_secs(1),
+        expires_at: TIME.plus_secs(2),
+    };
+    check("mfa.trusted_device", &device, |_| device.clone());
+}
+
+#[test]
+fn a_login_that_waits_is_written_as_ever() {
+    let pending = Pending {
+        password: [0xcd; 32],
+        amr: vec!["pwd".to_owned()],
+        wrong: 9,
+        created_at: TIME,
+        expires_at: TIME.plus_secs(600),
+    };
+    check("login.pending", &pending, |_| pending.clone());
 }
 
 #[test]
@@ -297,12 +331,16 @@ fn every_record_of_the_program_has_golden_bytes() {
             "Definition",
             "Entry",
             "Exchange",
+            "Factors",
             "KeyRecord",
             "LastUse",
-            "Reset",
+            "Pending",
             "Role",
             "ServiceAccount",
             "Session",
+            "Setup",
+            "Started",
+            "TrustedDevice",
             "User",
             "Uses",
             "u64"

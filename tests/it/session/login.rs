@@ -115,6 +115,7 @@ async fn an_access_token_says_what_the_conventions_promise() {
     assert_eq!(
         names,
         [
+            "acr",
             "amr",
             "aud",
             "auth_time",
@@ -134,7 +135,7 @@ async fn an_access_token_says_what_the_conventions_promise() {
     let expected = json!({
         "iss": issuer, "sub": "1", "aud": issuer, "iat": 1_800_000_000, "exp": 1_800_000_900,
         "jti": claims["jti"], "sid": claims["sid"], "user_id": 1, "username": "ann", "roles": ["user"],
-        "type": "access", "auth_time": 1_800_000_000, "amr": ["pwd"],
+        "type": "access", "auth_time": 1_800_000_000, "amr": ["pwd"], "acr": "aal1",
     });
     assert_eq!(claims, expected);
     assert!(claims["jti"].as_str().unwrap().len() >= 22 && claims["sid"].as_str().unwrap().len() == 32);

@@ -25,7 +25,7 @@ use tokio::task::JoinHandle;
 
 pub use disk::FaultyDisk;
 pub use envelope::{check_contract_time, check_envelope, envelope};
-pub use operations::{PUBLIC, golden, operations};
+pub use operations::{Operation, PUBLIC, golden, operations};
 pub use people::{Person, Tokens, set_cookie};
 pub use raw::{Raw, RawAnswer};
 

