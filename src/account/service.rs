@@ -11,7 +11,7 @@ use crate::recovery::table::RECOVERIES;
 use crate::session::change::end_all;
 use crate::session::{LiveSessions, Session};
 use crate::store::{Store, WriteTx};
-use crate::{api_key, login, mfa};
+use crate::{api_key, login, mfa, passkey};
 
 /// Registration, profile, password, and what an administrator does with accounts.
 #[derive(Clone)]
@@ -299,6 +299,7 @@ pub fn remove_with_belongings(tx: &mut WriteTx, user: &User) -> Result<()> {
     RECOVERIES.remove(tx, user.id);
     login::table::remove_all(tx, user.id)?;
     mfa::table::remove_all(tx, user.id)?;
+    passkey::change::remove_all(tx, user.id)?;
     api_key::change::remove_all(tx, SubjectId::User(user.id))?;
     table::remove(tx, user);
     Ok(())

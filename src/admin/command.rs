@@ -118,6 +118,7 @@ pub enum UsersCommand {
     Recover {
         user: String,
     },
+    Passkeys(PasskeysCommand),
 }
 
 /// Which accounts are listed.
@@ -174,6 +175,14 @@ pub enum ServiceAccountsCommand {
     Change { account: String, name: Option<String>, description: Option<String>, is_active: Option<bool> },
     SetRoles { account: String, roles: Vec<String> },
     Delete { account: String },
+}
+
+/// What is asked about passkeys.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PasskeysCommand {
+    List { user: String },
+    Delete { user: String, id: String },
 }
 
 /// What is asked about the audit trail.

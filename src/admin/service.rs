@@ -7,6 +7,7 @@ use crate::base::{Error, PageRequest, Result, Secret};
 use crate::health::Health;
 use crate::keys::Keys;
 use crate::mfa::Mfa;
+use crate::passkey::Passkeys;
 use crate::password_reset::PasswordResets;
 use crate::rbac::{Initiator, Roles};
 use crate::recovery::Recoveries;
@@ -25,6 +26,7 @@ pub struct Admin {
     pub resets: PasswordResets,
     pub recoveries: Recoveries,
     pub mfa: Mfa,
+    pub passkeys: Passkeys,
     pub roles: Roles,
     pub api_keys: ApiKeys,
     pub service_accounts: ServiceAccounts,

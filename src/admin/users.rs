@@ -49,6 +49,7 @@ impl Admin {
                 self.mfa.reset(Initiator::host(), user.id).await?;
                 Ok(Answer::User(user.into()))
             }
+            UsersCommand::Passkeys(what) => self.run_passkeys(what).await,
             UsersCommand::Recover { user } => {
                 let id = self.accounts.find(&user)?.id;
                 let (token, expires_at) = self.recoveries.start(Initiator::host(), id).await?;

@@ -19,6 +19,7 @@ use crate::http::{Cookies, Gate, Routes, docs};
 use crate::keys::http::KeysApi;
 use crate::login::http::LoginApi;
 use crate::mfa::http::MfaApi;
+use crate::passkey::http::PasskeyApi;
 use crate::password_reset::http::PasswordResetApi;
 use crate::rbac::http::RolesApi;
 use crate::recovery::http::RecoveryApi;
@@ -28,14 +29,14 @@ use crate::transfer::http::TransferApi;
 use crate::users::access::UserAccessApi;
 use crate::users::http::UsersApi;
 use crate::{
-    account, api_key, audit, check, health, login, mfa, password_reset, rbac, recovery, service_account,
-    session, transfer, users,
+    account, api_key, audit, check, health, login, mfa, passkey, password_reset, rbac, recovery,
+    service_account, session, transfer, users,
 };
 
 type Apis = (
     HealthApi,
     AccountApi,
-    (LoginApi, SessionApi, MfaApi, RecoveryApi),
+    (LoginApi, SessionApi, MfaApi, PasskeyApi, RecoveryApi),
     (ApiKeysApi, VerifyApi),
     (UsersApi, UserAccessApi, PasswordResetApi, TransferApi),
     ServiceAccountsApi,
@@ -80,6 +81,7 @@ impl App {
                 login::http::ERRORS,
                 session::http::ERRORS,
                 mfa::http::ERRORS,
+                passkey::http::ERRORS,
                 recovery::http::ERRORS,
                 health::http::ERRORS,
                 rbac::http::ERRORS,
@@ -94,6 +96,7 @@ impl App {
                 account::http::PERMISSIONS,
                 session::http::PERMISSIONS,
                 mfa::http::PERMISSIONS,
+                passkey::http::PERMISSIONS,
                 rbac::http::PERMISSIONS,
                 users::http::PERMISSIONS,
                 users::access::PERMISSIONS,
@@ -142,6 +145,11 @@ impl App {
                 LoginApi { logins: self.logins.clone(), cookies: Arc::clone(&cookies) },
                 SessionApi { sessions: self.sessions.clone(), cookies: Arc::clone(&cookies) },
                 MfaApi { mfa: self.mfa.clone(), cookies: Arc::clone(&cookies) },
+                PasskeyApi {
+                    passkeys: self.passkeys.clone(),
+                    users: self.users.clone(),
+                    cookies: Arc::clone(&cookies),
+                },
                 RecoveryApi { recoveries: self.recoveries.clone(), cookies },
             ),
             (ApiKeysApi(self.api_keys.clone()), verify),

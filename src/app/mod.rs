@@ -20,6 +20,7 @@ use crate::http::limit::RateLimiter;
 use crate::keys::Keys;
 use crate::login::Logins;
 use crate::mfa::Mfa;
+use crate::passkey::Passkeys;
 use crate::password_reset::PasswordResets;
 use crate::rbac::Roles;
 use crate::recovery::Recoveries;
@@ -43,6 +44,7 @@ pub struct App {
     pub sessions: Sessions,
     pub logins: Logins,
     pub mfa: Mfa,
+    pub passkeys: Passkeys,
     pub recoveries: Recoveries,
     pub live: LiveSessions,
     pub api_keys: ApiKeys,
@@ -65,12 +67,14 @@ impl App {
     pub async fn open(config: Config, env: Env, store: Store) -> Result<Self> {
         let shared = Shared::open(&config, env, store).await?;
         let mfa = shared.mfa(&config)?;
+        let passkeys = shared.passkeys(&config)?;
         let limiter = Arc::new(policies::limiter(&config)?);
         Ok(Self {
             accounts: shared.accounts(),
             sessions: shared.sessions(),
             logins: shared.logins(mfa.clone()),
             mfa,
+            passkeys,
             recoveries: shared.recoveries(),
             resets: shared.resets(),
             api_keys: shared.api_keys(&config),
@@ -101,6 +105,7 @@ impl App {
             resets: self.resets.clone(),
             recoveries: self.recoveries.clone(),
             mfa: self.mfa.clone(),
+            passkeys: self.passkeys.clone(),
             roles: self.roles.clone(),
             api_keys: self.api_keys.clone(),
             service_accounts: self.service_accounts.clone(),

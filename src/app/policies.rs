@@ -2,9 +2,11 @@
 use crate::audit::service::Retention;
 use crate::base::Result;
 use crate::config::Config;
+use crate::crypto::webauthn::RelyingParty;
 use crate::http::limit::RateLimiter;
 use crate::keys::KeyPolicy;
 use crate::mfa;
+use crate::passkey::Reach;
 use crate::session::tokens::Lifetimes;
 
 /// How signing keys are made and rotated.
@@ -46,6 +48,20 @@ pub(super) fn mfa(config: &Config) -> mfa::Policy {
         issuer,
         trusted_device_days: config.mfa.trusted_device_days,
     }
+}
+
+/// For whom passkeys are; says so where there can be none.
+pub(super) fn reach(config: &Config) -> Result<Reach> {
+    let (url, settings) = (config.public_url(), &config.passkeys);
+    let related = settings.related_origins.0.clone();
+    if let Some(reason) = url.refuses_passkeys() {
+        tracing::warn!(public_url = %url, reason, "there can be no passkeys");
+        return Ok(Reach { party: Err(reason), related });
+    }
+    let named = |setting: &str| if setting.is_empty() { url.host().to_owned() } else { setting.to_owned() };
+    let origins = [&[url.origin().to_owned()], related.as_slice()].concat();
+    let party = RelyingParty::new(&named(&settings.rp_id), &named(&settings.rp_name), &origins)?;
+    Ok(Reach { party: Ok(party), related })
 }
 
 /// How often clients may ask.

@@ -1,4 +1,6 @@
 //! What several services are made of, and those services.
+use std::sync::Arc;
+
 use super::policies;
 use crate::account::{Accounts, PasswordPolicy, Passwords};
 use crate::api_key::{ApiKeys, LiveKeys};
@@ -9,6 +11,7 @@ use crate::crypto::{HashingPool, MasterKey};
 use crate::keys::{self, Keys, master};
 use crate::login::Logins;
 use crate::mfa::Mfa;
+use crate::passkey::{Challenges, Passkeys};
 use crate::password_reset::PasswordResets;
 use crate::recovery::Recoveries;
 use crate::service_account::ServiceAccounts;
@@ -96,6 +99,18 @@ impl Shared {
             mfa,
             failures: self.failures.clone(),
         }
+    }
+
+    pub fn passkeys(&self, config: &Config) -> Result<Passkeys> {
+        Ok(Passkeys {
+            store: self.store.clone(),
+            env: self.env.clone(),
+            live: self.live.clone(),
+            tokens: self.tokens.clone(),
+            failures: self.failures.clone(),
+            challenges: Challenges::new(self.env.clone(), &self.master)?,
+            reach: Arc::new(policies::reach(config)?),
+        })
     }
 
     pub fn recoveries(&self) -> Recoveries {

@@ -1,8 +1,8 @@
 //! What is kept of every table: its version, how its rows end, what they have to be.
 use crate::store::{Check, Schema, Sweep};
 use crate::{
-    account, api_key, audit, keys, login, mfa, password_reset, rbac, recovery, service_account, session,
-    users,
+    account, api_key, audit, keys, login, mfa, passkey, password_reset, rbac, recovery, service_account,
+    session, users,
 };
 
 /// How rows of every table end.
@@ -16,6 +16,7 @@ pub const SWEEPS: &[Sweep] = &[
     mfa::table::SWEEPS[1],
     login::table::SWEEPS[0],
     recovery::table::SWEEPS[0],
+    passkey::table::SWEEPS[0],
 ];
 
 /// What version the store has, and how older ones become it.
@@ -33,5 +34,6 @@ pub const CHECKS: &[&[(&str, Check)]] = &[
     mfa::table::CHECKS,
     login::table::CHECKS,
     recovery::table::CHECKS,
+    passkey::table::CHECKS,
     audit::table::CHECKS,
 ];

@@ -19,6 +19,8 @@ pub enum Error {
     Unauthenticated,
     /// User name or password are wrong; never which.
     InvalidCredentials,
+    /// A passkey that is not known, or whose proof is not good; never which.
+    PasskeyRefused,
     /// The password was right, and is not enough.
     MfaRequired(SecondFactor),
     /// The code of a second factor is wrong, was used already, or is over.
@@ -94,7 +96,7 @@ impl Error {
             Self::Invalid(_) => "VALIDATION_ERROR",
             Self::Malformed(_) => "MALFORMED_REQUEST",
             Self::Unauthenticated => "UNAUTHORIZED",
-            Self::InvalidCredentials => "INVALID_CREDENTIALS",
+            Self::InvalidCredentials | Self::PasskeyRefused => "INVALID_CREDENTIALS",
             Self::MfaRequired(_) => "MFA_REQUIRED",
             Self::InvalidMfaCode => "INVALID_MFA_CODE",
             Self::InvalidToken => "INVALID_TOKEN",
@@ -122,6 +124,7 @@ impl fmt::Display for Error {
             Self::Malformed(why) => f.write_str(why),
             Self::Unauthenticated => f.write_str("Authentication required"),
             Self::InvalidCredentials => f.write_str("User name or password is wrong"),
+            Self::PasskeyRefused => f.write_str("The passkey was not accepted"),
             Self::MfaRequired(_) => f.write_str("A second factor is required"),
             Self::InvalidMfaCode => f.write_str("The code is wrong, or was used already"),
             Self::InvalidToken => f.write_str("The token is not valid"),

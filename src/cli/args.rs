@@ -73,6 +73,11 @@ pub enum Group {
         #[command(subcommand)]
         command: ApiKeyGroup,
     },
+    /// List and remove passkeys of users
+    Passkey {
+        #[command(subcommand)]
+        command: PasskeyGroup,
+    },
     /// Read the audit trail and check it
     Audit {
         #[command(subcommand)]
@@ -283,6 +288,24 @@ pub enum PermissionGroup {
     },
     /// Take back a permission that no role names
     Delete { name: String },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum PasskeyGroup {
+    /// List the passkeys of a user
+    List {
+        /// User name, e-mail address or id
+        #[arg(long)]
+        user: String,
+    },
+    /// Remove a passkey of a user: one that was lost
+    Delete {
+        /// User name, e-mail address or id
+        #[arg(long)]
+        user: String,
+        /// The passkey's id
+        id: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]

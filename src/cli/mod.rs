@@ -14,12 +14,12 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::error::ErrorKind;
 
-use crate::admin::{RolesCommand, UserFilter, UsersCommand};
+use crate::admin::{PasskeysCommand, RolesCommand, UserFilter, UsersCommand};
 use crate::base::{Error, Result};
 use crate::config::{Config, InForce, load};
 use crate::serve;
 
-use args::{Args, Group, KeysGroup, PermissionGroup, RoleGroup, SessionGroup, UserGroup};
+use args::{Args, Group, KeysGroup, PasskeyGroup, PermissionGroup, RoleGroup, SessionGroup, UserGroup};
 use ask::Backend;
 use credentials::AuditGroup;
 
@@ -97,6 +97,12 @@ fn command_of(group: Group) -> Result<crate::admin::Command> {
         Group::ServiceAccount { command } => credentials::service_account(command),
         Group::ApiKey { command } => credentials::api_key(command)?,
         Group::Audit { command } => credentials::audit(command)?,
+        Group::Passkey { command: PasskeyGroup::List { user } } => {
+            Command::Users { what: UsersCommand::Passkeys(PasskeysCommand::List { user }) }
+        }
+        Group::Passkey { command: PasskeyGroup::Delete { user, id } } => {
+            Command::Users { what: UsersCommand::Passkeys(PasskeysCommand::Delete { user, id }) }
+        }
         Group::Session { command: SessionGroup::List { user } } => Command::SessionList { user },
         Group::Session { command: SessionGroup::Revoke { user, session } } => {
             Command::SessionRevoke { user, session }

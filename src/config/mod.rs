@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-pub use settings::{Config, Http, Keys, Log, Mfa, Password, RateLimit, SETTINGS, Sessions, Store, Tokens};
+pub use settings::{
+    Config, Http, Keys, Log, Mfa, Passkeys, Password, RateLimit, SETTINGS, Sessions, Store, Tokens,
+};
 pub use source::{Flags, load};
 pub use value::{IpNets, LogFormat, LogLevel, Names, Origins, PublicUrl, Registration, Words};
 
@@ -73,6 +75,12 @@ impl Config {
         if self.tokens.needs_secret() && self.tokens.shared_secret_file.0.is_none() {
             let reason = "must name a file with the shared secret when tokens.algorithm is HS256";
             return Err(Error::invalid("tokens.shared_secret_file", reason));
+        }
+        let host = self.public_url().host().to_owned();
+        let is_above = |id: &str| host == id || id.contains('.') && host.ends_with(&format!(".{id}"));
+        if !self.passkeys.rp_id.is_empty() && !is_above(&self.passkeys.rp_id) {
+            let reason = "must be the host of public_url, or a domain above it";
+            return Err(Error::invalid("passkeys.rp_id", reason));
         }
         Ok(self)
     }

@@ -68,6 +68,7 @@ section! {
         tokens: Tokens,
         sessions: Sessions,
         mfa: Mfa,
+        passkeys: Passkeys,
         keys: Keys,
         store: Store,
         audit: Audit,
@@ -167,6 +168,19 @@ section! {
 }
 
 section! {
+    /// Passkeys (WebAuthn). They need a public_url with a domain over https, or localhost.
+    Passkeys in "passkeys." {
+        /// The domain that passkeys are made for. Those made for one are good for no other. Empty: the host of public_url.
+        rp_id: String = "\"\"", "the host of public_url, or a domain above it";
+        /// What authenticators show when a passkey is made. Empty: the host of public_url.
+        rp_name: String = "\"\"", "any text";
+        /// Origins of other domains whose pages may use these passkeys, too: served at /.well-known/webauthn, which has to
+        /// be found at the domain of rp_id. Pages that call this API from there need cors_origins, too.
+        related_origins: Origins = "[]", "a list of origins, as in [\"https://shop.example.com\"]";
+    }
+}
+
+section! {
     /// The keys that sign tokens, and the one that they are encrypted under.
     Keys in "keys." {
         /// The file of the master key. Empty: master.key in the data directory.
@@ -215,6 +229,7 @@ pub const SETTINGS: &[&[Setting]] = &[
     Tokens::SETTINGS,
     Sessions::SETTINGS,
     Mfa::SETTINGS,
+    Passkeys::SETTINGS,
     Keys::SETTINGS,
     Store::SETTINGS,
     Audit::SETTINGS,

@@ -158,6 +158,18 @@ impl PublicUrl {
         }
     }
 
+    /// Why browsers make no passkeys for it, if they do not: they want a domain, and a connection that nobody reads.
+    #[must_use]
+    pub fn refuses_passkeys(&self) -> Option<&'static str> {
+        let host = self.host();
+        if host.starts_with('[') || host.parse::<IpAddr>().is_ok() {
+            return Some("cannot have passkeys: it has an address for a host, and they need a domain");
+        }
+        let is_local = host == "localhost" || host.ends_with(".localhost");
+        let is_safe = self.is_https() || is_local;
+        (!is_safe).then_some("cannot have passkeys: they need https, or localhost")
+    }
+
     #[must_use]
     pub fn is_https(&self) -> bool {
         self.origin.starts_with("https://")
@@ -254,6 +266,19 @@ mod tests {
         assert_eq!(read(""), Some(None));
         for bad in ["ftp://a", "localhost:8000", "https://a?b=c", "https://u@a", "/path", "https://"] {
             assert_eq!(read(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn passkeys_need_a_domain_and_a_safe_connection() {
+        let refuses = |text| Option::<PublicUrl>::from_text(text).unwrap().unwrap().refuses_passkeys();
+        for good in ["https://id.example.org/x", "http://localhost:8000", "http://id.localhost"] {
+            assert_eq!(refuses(good), None, "{good}");
+        }
+        for bad in
+            ["https://127.0.0.1", "https://[::1]:8443", "http://id.example.org", "http://10.0.0.1:8000"]
+        {
+            assert!(refuses(bad).is_some(), "{bad}");
         }
     }
 

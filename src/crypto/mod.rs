@@ -11,6 +11,7 @@ pub mod seal;
 pub mod signing;
 pub mod totp;
 pub mod user_token;
+pub mod webauthn;
 
 pub use foreign::ForeignHash;
 pub use hash::sha256;

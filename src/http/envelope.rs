@@ -101,6 +101,7 @@ pub fn status(error: &Error) -> StatusCode {
         Error::Invalid(_) | Error::Malformed(_) => StatusCode::BAD_REQUEST,
         Error::Unauthenticated
         | Error::InvalidCredentials
+        | Error::PasskeyRefused
         | Error::MfaRequired(_)
         | Error::InvalidMfaCode
         | Error::InvalidToken

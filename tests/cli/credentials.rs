@@ -129,3 +129,17 @@ async fn a_password_is_reset_by_its_user_alone() {
     assert_eq!(server.post("/auth/token", &old).await.status(), 401);
     server.log_in("ann", "another horse 81 battery").await;
 }
+
+#[tokio::test]
+async fn passkeys_of_a_user_are_listed_and_removed() {
+    both(async |place, _| {
+        place.create("ann", &[]);
+        let list = place.run(&["passkey", "list", "--user", "ann"]).text();
+        assert!(list.starts_with("id") && list.lines().count() == 1, "{list}");
+        let delete = ["passkey", "delete", "--user", "ann", "00000000000000000000000000000000"];
+        assert!(place.run(&delete).refusal(1).contains("There is no such passkey"));
+        let nobody = place.run(&["passkey", "list", "--user", "bob"]);
+        assert!(nobody.refusal(1).contains("There is no such user"));
+    })
+    .await;
+}

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 const MAX_LINES: usize = 400;
 
 /// The libraries that belong to some layers alone.
-const WATCHED: [&str; 22] = [
+const WATCHED: [&str; 23] = [
     "poem",
     "poem_openapi",
     "redb",
@@ -27,6 +27,7 @@ const WATCHED: [&str; 22] = [
     "toml",
     "csv",
     "totp_rs",
+    "webauthn_rs",
     "qrcode",
     "png",
 ];
@@ -48,6 +49,7 @@ const LAYERS: &[Layer] = &[
     Layer { files: &["base/entropy.rs", "base/secret.rs"], ours: &[], libraries: &["aws_lc_rs"] },
     Layer { files: &["base/*"], ours: &[], libraries: &[] },
     Layer { files: &["crypto/foreign/*"], ours: &["base"], libraries: FOREIGN_HASHES },
+    Layer { files: &["crypto/webauthn/*"], ours: &["base"], libraries: &["webauthn_rs"] },
     Layer {
         files: &["crypto/*"],
         ours: &["base"],
@@ -98,7 +100,7 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         files: &["*/http.rs", "*/view.rs", "api_key/verify.rs", "users/access.rs"],
-        ours: &["account", "api_key", "base", "config", "http", "mfa", "rbac", "session"],
+        ours: &["account", "api_key", "base", "config", "http", "mfa", "rbac", "session", "users"],
         libraries: &["poem", "poem_openapi", "ipnet"],
     },
     // Asks every part, and is its own wire form: twenty figures are not written twice.
@@ -114,6 +116,7 @@ const LAYERS: &[Layer] = &[
             "account/passwords.rs",
             "keys/master.rs",
             "session/tokens.rs",
+            "passkey/challenge.rs",
         ],
         ours: FEATURES,
         libraries: &["moka", "tokio", "aws_lc_rs", "bincode", "ipnet"],
@@ -143,6 +146,7 @@ const FEATURES: &[&str] = &[
     "keys",
     "login",
     "mfa",
+    "passkey",
     "one_time",
     "password_reset",
     "rbac",

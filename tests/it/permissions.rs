@@ -37,7 +37,14 @@ async fn every_operation_needs_just_the_permission_that_it_says_it_needs() {
 }
 
 /// Operations that change how somebody gets in: no key does that, whatever it was given.
-const FOR_PEOPLE: [&str; 4] = ["set_up_mfa", "enable_mfa", "disable_mfa", "regenerate_recovery_codes"];
+const FOR_PEOPLE: [&str; 6] = [
+    "set_up_mfa",
+    "enable_mfa",
+    "disable_mfa",
+    "regenerate_recovery_codes",
+    "start_passkey_registration",
+    "remove_passkey",
+];
 
 #[tokio::test]
 async fn every_operation_takes_a_key_with_just_the_permission() {

@@ -19,6 +19,8 @@ use auth_service::login::model::Pending;
 use auth_service::mfa::Factors;
 use auth_service::mfa::model::{Setup, Totp, TrustedDevice};
 use auth_service::one_time::Started;
+use auth_service::passkey::model::{self, Passkey};
+use auth_service::passkey::table::{Handle, Place};
 use auth_service::rbac::table::Definition;
 use auth_service::rbac::{Initiator, Pattern, Permission, Role, RoleName, SubjectId, ViaId, Who};
 use auth_service::service_account::ServiceAccount;
@@ -232,6 +234,31 @@ fn an_api_key_is_written_as_ever() {
     check("api_key_uses", &uses, |_| uses);
 }
 
+#[test]
+fn a_passkey_is_written_as_ever() {
+    let passkey = Passkey {
+        id: Id::from_bytes(*b"0123456789abcdef"),
+        user: 300,
+        name: "Ünal's laptop".to_owned(),
+        credential: vec![1, 2, 254, 255],
+        transports: vec!["internal".to_owned(), "hybrid".to_owned()],
+        rp_id: "id.example.org".to_owned(),
+        aaguid: Some([0xa5; 16]),
+        stored: "{\"cred\":{}}".to_owned(),
+        counter: 70_000,
+        backup_eligible: true,
+        backed_up: false,
+        created_at: TIME,
+        last_used: Some(model::LastUse { at: TIME.plus_secs(1), address: "10.1.2.3".to_owned() }),
+        counter_went_back_at: Some(TIME.plus_secs(2)),
+    };
+    check("passkey", &passkey, |_| passkey.clone());
+    let place = Place { user: 300, id: passkey.id };
+    check("passkey_place", &place, |_| place);
+    let handle = Handle([0xef; 16]);
+    check("passkey_handle", &handle, |_| handle);
+}
+
 fn event() -> Event {
     let by = Initiator {
         who: Who::Subject {
@@ -332,9 +359,12 @@ fn every_record_of_the_program_has_golden_bytes() {
             "Entry",
             "Exchange",
             "Factors",
+            "Handle",
             "KeyRecord",
             "LastUse",
+            "Passkey",
             "Pending",
+            "Place",
             "Role",
             "ServiceAccount",
             "Session",

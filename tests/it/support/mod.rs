@@ -1,4 +1,5 @@
 //! A real server on a socket, with the clock and the randomness in the test's hands.
+mod authenticator;
 mod disk;
 mod envelope;
 pub mod jwt;
@@ -23,6 +24,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+pub use authenticator::{Authenticator, bytes, text};
 pub use disk::FaultyDisk;
 pub use envelope::{check_contract_time, check_envelope, envelope};
 pub use operations::{Operation, PUBLIC, golden, operations};

@@ -9,7 +9,7 @@ use super::TestApp;
 const JSON: &str = "application/json; charset=utf-8";
 
 /// Operations that anyone may call, and why. This list may only shrink.
-pub const PUBLIC: [(&str, &str); 11] = [
+pub const PUBLIC: [(&str, &str); 14] = [
     ("get_health", "anyone may ask"),
     ("get_liveness", "supervisors have no account"),
     ("get_readiness", "supervisors have no account"),
@@ -18,6 +18,9 @@ pub const PUBLIC: [(&str, &str); 11] = [
     ("log_in", "its credential is the password"),
     ("log_in_alias", "its credential is the password"),
     ("verify_mfa", "its credential is the token of a login"),
+    ("start_passkey_login", "nobody is logged in before"),
+    ("finish_passkey_login", "its credential is the passkey"),
+    ("get_related_origins", "browsers ask it for pages of others"),
     ("recover_account", "its credential is the token of the recovery"),
     ("reset_password", "its credential is the token of the reset"),
     ("refresh_token", "its credential is the refresh token"),
@@ -66,6 +69,7 @@ pub fn operations(app: &TestApp) -> Vec<Operation<'_>> {
                 method: method.to_uppercase().parse().unwrap(),
                 path: path
                     .replace("{id}", &"0".repeat(32))
+                    .replace("{passkey}", &"0".repeat(32))
                     .replace("{key}", &"0".repeat(32))
                     .replace("{session}", &"0".repeat(32)),
                 spec,

@@ -1,0 +1,389 @@
+//! What can be done with passkeys.
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::challenge::{Challenges, Opened, Purpose, not_good};
+use super::change::{Proof, count, spend};
+use super::model::{MAX_PASSKEYS, METHODS, Passkey, default_name};
+use super::table;
+use crate::account::{self, User};
+use crate::audit::{self, Event, Failures};
+use crate::base::text::DisplayName;
+use crate::base::{Env, Error, Id, Page, PageRequest, Result, constant_time_eq, entropy};
+use crate::crypto::webauthn::{Account, Asked, Assertion, Attestation, Descriptor, Flaw, RelyingParty};
+use crate::rbac::Initiator;
+use crate::rbac::service::check_over;
+use crate::session::change::insert;
+use crate::session::{Granted, LiveSessions, Session, SessionTokens};
+use crate::store::{Store, Tx, WriteTx};
+
+/// For whom this server's passkeys are.
+pub struct Reach {
+    /// Or why there can be none.
+    pub party: Result<RelyingParty, &'static str>,
+    /// The origins of others that may use them, too.
+    pub related: Vec<String>,
+}
+
+/// Passkeys of users.
+#[derive(Clone)]
+pub struct Passkeys {
+    pub store: Store,
+    pub env: Env,
+    pub live: LiveSessions,
+    pub tokens: SessionTokens,
+    pub failures: Failures,
+    pub challenges: Challenges,
+    pub reach: Arc<Reach>,
+}
+
+/// What a browser is asked.
+pub struct Question {
+    /// To be handed back with the answer.
+    pub challenge_id: String,
+    pub options: Value,
+}
+
+/// What a browser has answered.
+pub struct Reply {
+    pub challenge_id: String,
+    pub credential: Value,
+}
+
+impl Passkeys {
+    /// # Errors
+    /// `Error::Invalid` naming `public_url` where passkeys cannot work.
+    fn party(&self) -> Result<&RelyingParty> {
+        self.reach.party.as_ref().map_err(|reason| Error::invalid("public_url", *reason))
+    }
+
+    /// Asks for a new passkey of a user. `name`: what it is to be called.
+    ///
+    /// # Errors
+    /// `Error::Invalid` naming `public_url` where passkeys cannot work, here and below, and `passkeys` when the user has as
+    /// many as it may have.
+    pub async fn start_registration(
+        &self,
+        user: &User,
+        session: Id<Session>,
+        name: Option<String>,
+    ) -> Result<Question> {
+        let party = self.party()?;
+        let (known, handle) =
+            self.store.get(|tx| Ok((table::of_user(tx, user.id)?, table::handle(tx, user.id)?)))?;
+        check_room(known.len())?;
+        let handle = match handle {
+            Some(handle) => handle,
+            None => self.make_handle(user.id).await?,
+        };
+        let full: Vec<_> =
+            [&user.first_name, &user.last_name].into_iter().flatten().map(DisplayName::as_str).collect();
+        let full = if full.is_empty() { user.username.to_string() } else { full.join(" ") };
+        let account = Account { handle, name: user.username.as_str(), display_name: &full };
+        let asked = party.ask_for_new(&account, &of_party(&known, party.id()))?;
+        self.question(Purpose::Register(session), asked, name)
+    }
+
+    /// By what authenticators will know a user, from its first passkey on.
+    async fn make_handle(&self, user: u64) -> Result<[u8; 16]> {
+        let new = entropy::bytes(self.env.entropy.as_ref());
+        let change = move |tx: &mut WriteTx| {
+            if let Some(handle) = table::handle(tx, user)? {
+                return Ok(handle);
+            }
+            account::table::by_id(tx, user)?.ok_or(Error::NotFound("user"))?;
+            table::put_handle(tx, user, new)?;
+            Ok(new)
+        };
+        self.store.write(change).await
+    }
+
+    /// Keeps the passkey that was asked for.
+    ///
+    /// # Errors
+    /// `Error::Invalid` naming `challenge_id` for one that is not good, or no more, `credential` for an answer that is not,
+    /// or whose passkey somebody has already.
+    pub async fn finish_registration(
+        &self,
+        by: Initiator,
+        user: &User,
+        session: Id<Session>,
+        (reply, name): (Reply, Option<String>),
+    ) -> Result<Passkey> {
+        let (party, now) = (self.party()?, self.env.now());
+        let attestation = Attestation::parse(reply.credential)?;
+        let Opened { state, name: asked, mark } =
+            self.challenges.open(Purpose::Register(session), &reply.challenge_id)?;
+        let registered =
+            party.register(&state, &attestation).map_err(|flaw| self.refuse_new(&by, user, flaw))?;
+        let name = name.or(asked).unwrap_or_else(|| default_name(now));
+        let id = Id::new(now, self.env.entropy.as_ref());
+        let passkey = Passkey::new(id, (user.id, party.id()), name, registered, now);
+        let change = move |tx: &mut WriteTx| {
+            if !table::spend(tx, &mark)? {
+                return Err(not_good());
+            }
+            let user = account::table::by_id(tx, passkey.user)?.filter(User::may_go_on);
+            let user = user.ok_or(Error::NotFound("user"))?;
+            check_room(table::of_user(tx, user.id)?.len())?;
+            if table::by_credential(tx, &passkey.credential)?.is_some() {
+                return Err(Error::invalid("credential", "is registered already"));
+            }
+            table::put(tx, &passkey)?;
+            let event = described(Event::new(&by, "passkey.registered", now).about_user(&user), &passkey);
+            audit::table::append(tx, event.with("backup_eligible", passkey.backup_eligible.to_string()))?;
+            Ok(passkey)
+        };
+        let passkey = self.store.write(change).await?;
+        tracing::info!(user = passkey.user, passkey = %passkey.id, "passkey registered");
+        Ok(passkey)
+    }
+
+    /// Asks for the passkey of whoever wants to log in. It depends on nobody's name, so it says nothing about anybody.
+    ///
+    /// # Errors
+    /// `Error::Internal` if the library refuses.
+    pub fn start_login(&self) -> Result<Question> {
+        self.question(Purpose::Login, self.party()?.ask_for_proof(&[])?, None)
+    }
+
+    /// Logs in whoever has a passkey.
+    ///
+    /// # Errors
+    /// `Error::PasskeyRefused` for one that is not known, or whose proof is not good; `Error::AccountDisabled` once it is;
+    /// `Error::Invalid` naming `challenge_id` or `credential`.
+    pub async fn log_in(&self, by: Initiator, reply: Reply) -> Result<Granted> {
+        let now = self.env.now();
+        let proof = self.judge(&by, Purpose::Login, reply, None).await?;
+        let user = self.store.get(|tx| account::table::by_id(tx, proof.passkey.user))?;
+        let user = user.ok_or(Error::PasskeyRefused)?;
+        if !user.may_go_on() {
+            return Err(self.refuse(&by, Some(&user), "account_disabled", Error::AccountDisabled));
+        }
+        let prepared = self.tokens.prepare(&by, &user, &METHODS)?;
+        let granted = prepared.granted.clone();
+        let (live, who) = (self.live.clone(), by.clone());
+        let change = move |tx: &mut WriteTx| {
+            let user = account::table::by_id(tx, proof.passkey.user)?.filter(User::may_go_on);
+            let user = user.ok_or(Error::PasskeyRefused)?;
+            spend(tx, &proof, &who.address, now)?;
+            insert(tx, &live, prepared, &user)?;
+            let event = Event::new(&who, "passkey.used", now).about_user(&user);
+            audit::table::append(tx, described(event, &proof.passkey))
+        };
+        match self.store.write(change).await {
+            Ok(()) => {}
+            Err(error @ (Error::Invalid(_) | Error::PasskeyRefused)) => {
+                return Err(self.refuse(&by, Some(&user), "passkey_challenge_used", error));
+            }
+            Err(error) => return Err(error),
+        }
+        tracing::info!(user = user.id, "logged in with a passkey");
+        Ok(granted)
+    }
+
+    /// Asks a user that is known for one of its passkeys.
+    ///
+    /// # Errors
+    /// `Error::NotFound` when it has none.
+    pub fn ask(&self, user: u64, purpose: Purpose) -> Result<Question> {
+        let party = self.party()?;
+        let known = of_party(&self.store.get(|tx| table::of_user(tx, user))?, party.id());
+        if known.is_empty() {
+            return Err(Error::NotFound("passkey"));
+        }
+        self.question(purpose, party.ask_for_proof(&known)?, None)
+    }
+
+    /// Judges an answer; `owner`: the user whose it has to be, if that is known. It is used up by
+    /// [`spend`](super::change::spend), in the change that it is for.
+    ///
+    /// # Errors
+    /// As [`Passkeys::log_in`].
+    pub async fn judge(
+        &self,
+        by: &Initiator,
+        purpose: Purpose,
+        reply: Reply,
+        owner: Option<u64>,
+    ) -> Result<Proof> {
+        let party = self.party()?;
+        let assertion = Assertion::parse(reply.credential)?;
+        let opened = self.challenges.open(purpose, &reply.challenge_id);
+        let opened = opened.map_err(|error| self.refuse(by, None, "passkey_challenge", error))?;
+        // An answer that comes again says nothing about copies of its passkey, whatever its counter.
+        let (is_spent, known) = self
+            .store
+            .get(|tx| Ok((table::is_spent(tx, &opened.mark)?, known(tx, &assertion, owner, party.id())?)))?;
+        if is_spent {
+            return Err(self.refuse(
+                by,
+                known.as_ref().map(|(_, user)| user),
+                "passkey_challenge_used",
+                not_good(),
+            ));
+        }
+        let Some((passkey, user)) = known else {
+            return Err(self.refuse(by, None, "passkey_unknown", Error::PasskeyRefused));
+        };
+        match party.prove(&opened.state, &assertion, &passkey.stored) {
+            Ok((stored, seen)) => Ok(Proof { passkey, stored, seen, mark: opened.mark }),
+            Err(Flaw::CounterWentBack) => {
+                self.flag(by, passkey, user, assertion.counter().unwrap_or_default()).await?;
+                Err(Error::PasskeyRefused)
+            }
+            Err(flaw) => {
+                let reason = format!("passkey_{}", flaw.name());
+                Err(self.refuse(by, Some(&user), &reason, Error::PasskeyRefused))
+            }
+        }
+    }
+
+    /// Notes that there may be a copy of a passkey. Whoever got here has its key: no one else can write this.
+    async fn flag(&self, by: &Initiator, passkey: Passkey, user: User, counter: u32) -> Result<()> {
+        let now = self.env.now();
+        let event =
+            described(Event::failed(by, "passkey.counter_went_back", now).about_user(&user), &passkey);
+        let event = event.with("counter", counter.to_string()).with("last", passkey.counter.to_string());
+        tracing::warn!(user = user.id, passkey = %passkey.id, counter, "the counter of a passkey went back");
+        let change = move |tx: &mut WriteTx| {
+            if let Some(known) = table::by_id(tx, passkey.user, passkey.id)? {
+                table::put(tx, &Passkey { counter_went_back_at: Some(now), ..known })?;
+            }
+            audit::table::append(tx, event)
+        };
+        self.store.write(change).await
+    }
+
+    /// One page of the passkeys of a user, the oldest first.
+    ///
+    /// # Errors
+    /// `Error::Unavailable` when the store does not serve, here and below.
+    pub async fn list(&self, user: u64, request: PageRequest) -> Result<Page<Passkey>> {
+        self.store.scan(move |tx| table::page(tx, user, &request)).await
+    }
+
+    /// Gives a passkey of a user another name.
+    ///
+    /// # Errors
+    /// `Error::NotFound`.
+    pub async fn rename(&self, by: Initiator, user: u64, id: Id<Passkey>, name: String) -> Result<Passkey> {
+        let now = self.env.now();
+        let change = move |tx: &mut WriteTx| {
+            let old = table::by_id(tx, user, id)?.ok_or(Error::NotFound("passkey"))?;
+            let owner = account::table::by_id(tx, user)?.ok_or(Error::NotFound("user"))?;
+            let passkey = Passkey { name, ..old.clone() };
+            table::put(tx, &passkey)?;
+            let event = described(Event::new(&by, "passkey.renamed", now).about_user(&owner), &passkey);
+            audit::table::append(tx, event.with("from", &old.name))?;
+            Ok(passkey)
+        };
+        self.store.write(change).await
+    }
+
+    /// Removes a passkey of its own user.
+    ///
+    /// # Errors
+    /// `Error::NotFound`; `Error::Invalid` naming `id` for the last way into an account.
+    pub async fn remove(&self, by: Initiator, user: u64, id: Id<Passkey>) -> Result<()> {
+        let rp_id = self.reach.party.as_ref().ok().map(|party| party.id().to_owned());
+        self.take_away(by, user, id, move |tx, _, user, passkey| {
+            check_not_last(tx, user, passkey, rp_id.as_deref())
+        })
+        .await
+    }
+
+    /// Removes a passkey of somebody else: one that was lost, or is somebody's who should not have it.
+    ///
+    /// # Errors
+    /// `Error::NotFound`; `Error::Forbidden` for a user who holds more than whoever asks.
+    pub async fn remove_of(&self, by: Initiator, user: u64, id: Id<Passkey>) -> Result<()> {
+        self.take_away(by, user, id, |tx, by, user, _| check_over(tx, by, user)).await
+    }
+
+    async fn take_away(
+        &self,
+        by: Initiator,
+        user: u64,
+        id: Id<Passkey>,
+        check: impl FnOnce(&WriteTx, &Initiator, &User, &Passkey) -> Result<()> + Send + 'static,
+    ) -> Result<()> {
+        let now = self.env.now();
+        let change = move |tx: &mut WriteTx| {
+            let owner = account::table::by_id(tx, user)?.ok_or(Error::NotFound("user"))?;
+            let passkey = table::by_id(tx, user, id)?;
+            let passkey = passkey.ok_or(Error::NotFound("passkey"))?;
+            check(tx, &by, &owner, &passkey)?;
+            table::remove(tx, &passkey);
+            let event = Event::new(&by, "passkey.removed", now).about_user(&owner);
+            audit::table::append(tx, described(event, &passkey))
+        };
+        self.store.write(change).await?;
+        tracing::info!(user, passkey = %id, "passkey removed");
+        Ok(())
+    }
+
+    fn question(&self, purpose: Purpose, asked: Asked, name: Option<String>) -> Result<Question> {
+        let Asked { options, state } = asked;
+        Ok(Question { challenge_id: self.challenges.seal(purpose, state, name)?, options })
+    }
+
+    /// Keeps account of a login that is refused.
+    fn refuse(&self, by: &Initiator, user: Option<&User>, reason: &str, error: Error) -> Error {
+        tracing::info!(user = user.map(|user| user.id), address = by.address, reason, "login refused");
+        let event = Event::failed(by, "session.refused", self.env.now()).with("reason", reason);
+        self.failures.note(user.map_or(event.clone(), |user| event.about_user(user)));
+        error
+    }
+
+    /// Keeps account of a new passkey that is refused.
+    fn refuse_new(&self, by: &Initiator, user: &User, flaw: Flaw) -> Error {
+        let event = Event::failed(by, "passkey.registration_refused", self.env.now()).about_user(user);
+        self.failures.note(event.with("reason", flaw.name()));
+        Error::invalid("credential", flaw.reason())
+    }
+}
+
+/// The passkey that an answer claims to be of, and its user. An answer that nobody's name came with says itself whose it is.
+fn known(
+    tx: &impl Tx,
+    answer: &Assertion,
+    owner: Option<u64>,
+    rp_id: &str,
+) -> Result<Option<(Passkey, User)>> {
+    let Some(passkey) = table::by_credential(tx, answer.credential_id())? else { return Ok(None) };
+    let handle = table::handle(tx, passkey.user)?.unwrap_or_default();
+    let is_its_users = match answer.user_handle() {
+        Some(said) => constant_time_eq(said, &handle),
+        None => owner.is_some(),
+    };
+    let is_it = is_its_users && passkey.rp_id == rp_id && owner.is_none_or(|owner| owner == passkey.user);
+    let user = account::table::by_id(tx, passkey.user)?.filter(|_| is_it);
+    Ok(user.map(|user| (passkey, user)))
+}
+
+/// Those that are good for a relying party, as browsers name them.
+fn of_party(passkeys: &[Passkey], rp_id: &str) -> Vec<Descriptor> {
+    passkeys.iter().filter(|passkey| passkey.rp_id == rp_id).map(Passkey::descriptor).collect()
+}
+
+fn check_room(known: usize) -> Result<()> {
+    if known < MAX_PASSKEYS {
+        return Ok(());
+    }
+    Err(Error::invalid("passkeys", format!("are at most {MAX_PASSKEYS} for one account; remove one first")))
+}
+
+/// Refuses to remove what alone lets a user in.
+fn check_not_last(tx: &impl Tx, user: &User, passkey: &Passkey, rp_id: Option<&str>) -> Result<()> {
+    let Some(rp_id) = rp_id.filter(|rp_id| passkey.rp_id == *rp_id) else { return Ok(()) };
+    if user.password_hash.is_empty() && count(tx, user.id, rp_id)? == 1 {
+        return Err(Error::invalid("id", "is the last way into this account; choose a password first"));
+    }
+    Ok(())
+}
+
+fn described(event: Event, passkey: &Passkey) -> Event {
+    event.with("passkey", passkey.id.to_string()).with("name", &passkey.name)
+}
