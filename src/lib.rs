@@ -32,6 +32,8 @@ pub mod login;
 pub mod mfa;
 // Texts that are good once.
 pub mod one_time;
+// Pages for people.
+pub mod pages;
 // Keys that authenticators hold for users.
 pub mod passkey;
 // Another password for whoever lost it.

@@ -29,7 +29,7 @@ use crate::transfer::http::TransferApi;
 use crate::users::access::UserAccessApi;
 use crate::users::http::UsersApi;
 use crate::{
-    account, api_key, audit, check, health, login, mfa, passkey, password_reset, rbac, recovery,
+    account, api_key, audit, check, health, login, mfa, pages, passkey, password_reset, rbac, recovery,
     service_account, session, transfer, users,
 };
 
@@ -63,7 +63,9 @@ impl App {
         });
         let viewer = self.clone();
         let docs = docs::routes(move || viewer.api().swagger_ui_html());
-        let beside = extra(Route::new().at("/openapi.json", get(spec)).nest("/docs", docs));
+        let beside = extra(
+            Route::new().at("/openapi.json", get(spec)).nest("/docs", docs).nest("/account", pages::routes()),
+        );
         let routes = Routes::new(self.api(), self.apis(), beside, &document);
         let limiter = Arc::clone(&self.limiter);
         let authenticator = Arc::new(self.clone());

@@ -5,10 +5,10 @@ use super::App;
 use crate::audit::Event;
 use crate::base::{Error, Id, Result};
 use crate::http::Authenticator;
+use crate::login;
 use crate::rbac::permission::{AccountFactors, AccountPassword, AccountRead};
 use crate::rbac::{Actor, Initiator, Named, Subject};
 use crate::session::Session;
-use crate::{login, mfa};
 
 impl Authenticator for App {
     fn access_token(&self, token: &str) -> Result<Actor> {
@@ -41,7 +41,7 @@ impl Authenticator for App {
 
     fn check_recent(&self, actor: &Actor) -> Result<()> {
         let Some(token) = actor.token() else { return Ok(()) };
-        let (factors, has_passkey) = self.store.get(|tx| mfa::service::looked_up(tx, token.user))?;
+        let (factors, has_passkey) = self.store.get(|tx| self.mfa.looked_up(tx, token.user))?;
         let age = self.env.now().secs() - token.auth_time;
         if age <= self.config.sessions.recent_login_secs && (!factors.is_on() || token.is_multi_factor()) {
             return Ok(());

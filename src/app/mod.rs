@@ -72,7 +72,7 @@ impl App {
         Ok(Self {
             accounts: shared.accounts(),
             sessions: shared.sessions(),
-            logins: shared.logins(mfa.clone()),
+            logins: shared.logins(mfa.clone(), passkeys.clone()),
             mfa,
             passkeys,
             recoveries: shared.recoveries(),

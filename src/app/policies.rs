@@ -47,6 +47,7 @@ pub(super) fn mfa(config: &Config) -> mfa::Policy {
         required_for: config.mfa.required_for.0.clone(),
         issuer,
         trusted_device_days: config.mfa.trusted_device_days,
+        rp_id: config.rp_id(),
     }
 }
 
@@ -58,9 +59,9 @@ pub(super) fn reach(config: &Config) -> Result<Reach> {
         tracing::warn!(public_url = %url, reason, "there can be no passkeys");
         return Ok(Reach { party: Err(reason), related });
     }
-    let named = |setting: &str| if setting.is_empty() { url.host().to_owned() } else { setting.to_owned() };
+    let name = if settings.rp_name.is_empty() { url.host() } else { &settings.rp_name };
     let origins = [&[url.origin().to_owned()], related.as_slice()].concat();
-    let party = RelyingParty::new(&named(&settings.rp_id), &named(&settings.rp_name), &origins)?;
+    let party = RelyingParty::new(&config.rp_id().unwrap_or_default(), name, &origins)?;
     Ok(Reach { party: Ok(party), related })
 }
 

@@ -89,7 +89,7 @@ impl Shared {
         )
     }
 
-    pub fn logins(&self, mfa: Mfa) -> Logins {
+    pub fn logins(&self, mfa: Mfa, passkeys: Passkeys) -> Logins {
         Logins {
             store: self.store.clone(),
             env: self.env.clone(),
@@ -97,6 +97,7 @@ impl Shared {
             tokens: self.tokens.clone(),
             live: self.live.clone(),
             mfa,
+            passkeys,
             failures: self.failures.clone(),
         }
     }

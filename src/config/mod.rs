@@ -58,6 +58,17 @@ impl Config {
         Issuer { issuer, audience }
     }
 
+    /// The domain that passkeys are made for, if there can be any.
+    #[must_use]
+    pub fn rp_id(&self) -> Option<String> {
+        let url = self.public_url();
+        let named = match self.passkeys.rp_id.as_str() {
+            "" => url.host(),
+            named => named,
+        };
+        url.refuses_passkeys().is_none().then(|| named.to_owned())
+    }
+
     /// The file of the master key.
     #[must_use]
     pub fn master_key_file(&self) -> PathBuf {

@@ -6,11 +6,11 @@ use poem_openapi::types::Example;
 use poem_openapi::{ApiRequest, Object, OpenApi};
 use serde::Serialize;
 
-use super::service::{Credentials, LoggedIn, Logins};
+use super::service::{Credentials, LoggedIn, Logins, Offered};
 use crate::base::{Error, Result, Secret};
 use crate::http::{Caller, Cookies, Failure, Form, Json, RequestInfo, WithCookies, spec};
-use crate::mfa::Answer;
 use crate::mfa::view::warning;
+use crate::passkey::view::{FinishLoginBody, QuestionView};
 use crate::rbac::Who;
 use crate::session::http::{TokenView, cookies_of};
 
@@ -28,7 +28,9 @@ pub const ERRORS: &[spec::OperationErrors] = &[
     ("log_in", LOGIN_ERRORS),
     ("log_in_alias", LOGIN_ERRORS),
     ("verify_mfa", &["INVALID_TOKEN", "TOKEN_EXPIRED", "INVALID_MFA_CODE", "SERVICE_UNAVAILABLE"]),
+    ("start_mfa_passkey", &["INVALID_TOKEN", "TOKEN_EXPIRED", "NOT_FOUND", "SERVICE_UNAVAILABLE"]),
     ("reauthenticate_session", &["INVALID_CREDENTIALS", "INVALID_MFA_CODE"]),
+    ("start_passkey_reauthentication", &["NOT_FOUND", "VALIDATION_ERROR"]),
 ];
 
 #[derive(Object)]
@@ -53,9 +55,18 @@ struct SecondFactorBody {
     /// From `details` of the answer MFA_REQUIRED; good for 10 minutes and ten wrong answers.
     mfa_token: String,
     /// The code of an authenticator app, or a recovery code.
-    code: String,
+    code: Option<String>,
+    /// Or the answer to POST /auth/mfa/passkey/start.
+    passkey: Option<FinishLoginBody>,
     /// For how many days this device is to be trusted: then a password is enough on it.
     trust_device_days: Option<u32>,
+}
+
+#[derive(Object)]
+#[oai(example)]
+struct AskPasskeyBody {
+    /// From `details` of the answer MFA_REQUIRED.
+    mfa_token: String,
 }
 
 #[derive(Object)]
@@ -65,6 +76,8 @@ struct ReauthenticateBody {
     password: Option<String>,
     /// The code of an authenticator app, or a recovery code: where second factors are on.
     code: Option<String>,
+    /// Or the answer to POST /auth/reauthenticate/passkey/start.
+    passkey: Option<FinishLoginBody>,
 }
 
 #[derive(Object, Serialize)]
@@ -122,16 +135,37 @@ impl LoginApi {
         request: &Request,
         body: Json<SecondFactorBody>,
     ) -> Result<WithCookies<Json<VerifiedView>>, Failure> {
-        let SecondFactorBody { mfa_token, code, trust_device_days } = body.0;
-        let answer = Answer::parse(&code).unwrap_or(Answer::Totp(String::new()));
+        let SecondFactorBody { mfa_token, code, passkey, trust_device_days } = body.0;
+        let offered = offered(code, passkey)?.ok_or_else(|| Error::invalid("code", "is required"))?;
         let by = RequestInfo::of(request)?.initiator(Who::Nobody);
-        let logged_in = self.logins.verify(by, &mfa_token, answer, trust_device_days).await?;
+        let logged_in = self.logins.verify(by, &mfa_token, offered, trust_device_days).await?;
         Ok(self.answer(&logged_in)?)
+    }
+
+    /// Begin to show a passkey for a second factor
+    ///
+    /// `options` goes to `navigator.credentials.get()`; its answer to POST /auth/mfa/verify.
+    #[oai(path = "/auth/mfa/passkey/start", method = "post", operation_id = "start_mfa_passkey")]
+    async fn ask_for_passkey(&self, body: Json<AskPasskeyBody>) -> Result<Json<QuestionView>, Failure> {
+        Ok(Json(QuestionView::of(self.logins.ask_for_passkey(&body.0.mfa_token)?)))
+    }
+
+    /// Begin to show a passkey, to prove again who I am
+    ///
+    /// `options` goes to `navigator.credentials.get()`; its answer to POST /auth/reauthenticate.
+    #[oai(
+        path = "/auth/reauthenticate/passkey/start",
+        method = "post",
+        operation_id = "start_passkey_reauthentication"
+    )]
+    async fn ask_for_passkey_again(&self, caller: Caller) -> Result<Json<QuestionView>, Failure> {
+        let token = caller.actor.token().ok_or_else(no_session)?;
+        Ok(Json(QuestionView::of(self.logins.ask_for_passkey_again(token)?)))
     }
 
     /// Show again who I am
     ///
-    /// With a second factor where they are on, else with the password. For some minutes this session may then do what
+    /// With a second factor where they are on, else with the password; with a passkey anywhere. For some minutes this session may then do what
     /// answers REAUTHENTICATION_REQUIRED otherwise. It gets new tokens; the one that asked is good no more.
     #[oai(path = "/auth/reauthenticate", method = "post", operation_id = "reauthenticate_session")]
     async fn reauthenticate(
@@ -139,10 +173,9 @@ impl LoginApi {
         caller: Caller,
         body: Json<ReauthenticateBody>,
     ) -> Result<WithCookies<Json<VerifiedView>>, Failure> {
-        let no_session = || Error::Malformed("An API key has no session that could be renewed".into());
         let token = Arc::clone(caller.actor.token().ok_or_else(no_session)?);
-        let ReauthenticateBody { password, code } = body.0;
-        let shown = (password.map(Secret::new), code.map(Secret::new));
+        let ReauthenticateBody { password, code, passkey } = body.0;
+        let shown = (password.map(Secret::new), offered(code, passkey)?);
         let user = caller.actor.user()?;
         let proven = self.logins.reauthenticate(caller.initiator(), token, user, shown).await?;
         Ok(self.answer(&proven)?)
@@ -166,6 +199,20 @@ impl LoginApi {
     }
 }
 
+fn no_session() -> Error {
+    Error::Malformed("An API key has no session that could be renewed".into())
+}
+
+/// What somebody offers for a second factor, if anything.
+fn offered(code: Option<String>, passkey: Option<FinishLoginBody>) -> Result<Option<Offered>> {
+    match (code, passkey) {
+        (Some(_), Some(_)) => Err(Error::invalid("passkey", "cannot stand beside `code`")),
+        (Some(code), None) => Ok(Some(Offered::Code(Secret::new(code)))),
+        (None, Some(passkey)) => Ok(Some(Offered::Passkey(passkey.reply()))),
+        (None, None) => Ok(None),
+    }
+}
+
 impl Example for LoginBody {
     fn example() -> Self {
         Self { username: "testuser".into(), password: "correct horse battery".into(), mfa_code: None }
@@ -174,13 +221,24 @@ impl Example for LoginBody {
 
 impl Example for SecondFactorBody {
     fn example() -> Self {
-        Self { mfa_token: "asl_AAAAAAAAAAI…".into(), code: "081804".into(), trust_device_days: Some(30) }
+        Self {
+            mfa_token: "asl_AAAAAAAAAAI…".into(),
+            code: Some("081804".into()),
+            passkey: None,
+            trust_device_days: Some(30),
+        }
+    }
+}
+
+impl Example for AskPasskeyBody {
+    fn example() -> Self {
+        Self { mfa_token: "asl_AAAAAAAAAAI…".into() }
     }
 }
 
 impl Example for ReauthenticateBody {
     fn example() -> Self {
-        Self { password: Some("correct horse battery".into()), code: None }
+        Self { password: Some("correct horse battery".into()), code: None, passkey: None }
     }
 }
 

@@ -5,4 +5,4 @@ pub mod model;
 pub mod service;
 pub mod table;
 
-pub use service::{LoggedIn, Logins};
+pub use service::{LoggedIn, Logins, Offered};

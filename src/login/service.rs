@@ -8,8 +8,8 @@ use crate::audit::{Event, Failures};
 use crate::base::{Env, Error, Result, SecondFactor, Secret};
 use crate::crypto::user_token::{self, Kind, Presented};
 use crate::mfa::change::{NewDevice, spend, trusts};
-use crate::mfa::service::looked_up;
 use crate::mfa::{Answer, Factors, Mfa, Spent};
+use crate::passkey::{Passkeys, Purpose, Question, Reply};
 use crate::rbac::Initiator;
 use crate::session::change::reauthenticate;
 use crate::session::{AccessToken, Granted, LiveSessions, MULTI_FACTOR, SessionTokens};
@@ -27,6 +27,7 @@ pub struct Logins {
     pub tokens: SessionTokens,
     pub live: LiveSessions,
     pub mfa: Mfa,
+    pub passkeys: Passkeys,
     pub failures: Failures,
 }
 
@@ -39,6 +40,13 @@ pub struct Credentials {
     pub code: Option<Secret>,
     /// The token of a trusted device.
     pub device: Option<Secret>,
+}
+
+/// What somebody offers for a second factor.
+pub enum Offered {
+    /// Of an app, or a recovery code.
+    Code(Secret),
+    Passkey(Reply),
 }
 
 /// What a login gives its client.
@@ -86,7 +94,7 @@ impl Logins {
         let now = self.env.now();
         let user = first.user.id;
         let (factors, has_passkey, device) = self.store.get(|tx| {
-            let (factors, has_passkey) = looked_up(tx, user)?;
+            let (factors, has_passkey) = self.mfa.looked_up(tx, user)?;
             let device = shown.device.as_ref().map(|token| trusts(tx, user, token.expose(), now));
             Ok((factors, has_passkey, device.transpose()?.flatten()))
         })?;
@@ -130,13 +138,14 @@ impl Logins {
         &self,
         by: Initiator,
         mfa_token: &str,
-        answer: Answer,
+        offered: Offered,
         trust_days: Option<u32>,
     ) -> Result<LoggedIn> {
         let parts = self.parts(by.clone());
         let token = user_token::parse(Kind::Login, mfa_token).ok_or(Error::InvalidToken)?;
         let device = self.new_device(token.user, trust_days)?;
         let (pending, user) = self.store.get(|tx| waiting(tx, &token, parts.now))?;
+        let answer = self.read(&by, &token, offered).await?;
         let prepared = self.tokens.prepare(&by, &user, &amr_of(&pending, &answer))?;
         let granted = prepared.granted.clone();
         let (new, cookie) = device.map_or((None, None), |(new, token)| {
@@ -153,6 +162,38 @@ impl Logins {
         }
     }
 
+    /// What is no answer, or none that is good, counts like a wrong one.
+    async fn read(&self, by: &Initiator, token: &Presented, offered: Offered) -> Result<Answer> {
+        let reply = match offered {
+            Offered::Code(code) => return Ok(Answer::parse(code.expose()).unwrap_or(Answer::Nothing)),
+            Offered::Passkey(reply) => reply,
+        };
+        let purpose = Purpose::SecondFactor(token.hash);
+        match self.passkeys.judge(by, purpose, reply, Some(token.user)).await {
+            Ok(proof) => Ok(Answer::Passkey(Box::new(proof))),
+            Err(Error::PasskeyRefused) => Ok(Answer::Nothing),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Asks whoever has a login that waits for one of its passkeys.
+    ///
+    /// # Errors
+    /// As [`Logins::verify`]; `Error::NotFound` when it has none.
+    pub fn ask_for_passkey(&self, mfa_token: &str) -> Result<Question> {
+        let token = user_token::parse(Kind::Login, mfa_token).ok_or(Error::InvalidToken)?;
+        let (_, user) = self.store.get(|tx| waiting(tx, &token, self.env.now()))?;
+        self.passkeys.ask(user.id, Purpose::SecondFactor(token.hash))
+    }
+
+    /// Asks whoever has to show again who it is for one of its passkeys.
+    ///
+    /// # Errors
+    /// `Error::NotFound` when it has none.
+    pub fn ask_for_passkey_again(&self, token: &AccessToken) -> Result<Question> {
+        self.passkeys.ask(token.user, Purpose::Again(token.session))
+    }
+
     fn new_device(&self, user: u64, days: Option<u32>) -> Result<Option<(NewDevice, Secret)>> {
         let most = self.mfa.policy.trusted_device_days;
         match days {
@@ -166,22 +207,27 @@ impl Logins {
         }
     }
 
-    /// Has a caller show again who it is: with a second factor where they are on, else with the password. Its session gets
-    /// new tokens.
+    /// Has a caller show again who it is: with a second factor where they are on, else with the password; with a passkey
+    /// anywhere. Its session gets new tokens.
     ///
     /// # Errors
     /// `Error::Invalid` naming `code` or `password` for what is missing; `Error::InvalidMfaCode`,
-    /// `Error::InvalidCredentials` for what is wrong.
+    /// `Error::InvalidCredentials`, `Error::PasskeyRefused` for what is wrong.
     pub async fn reauthenticate(
         &self,
         by: Initiator,
         token: Arc<AccessToken>,
         user: &User,
-        (password, code): (Option<Secret>, Option<Secret>),
+        (password, offered): (Option<Secret>, Option<Offered>),
     ) -> Result<LoggedIn> {
-        let (factors, has_passkey) = self.store.get(|tx| looked_up(tx, user.id))?;
-        let answer = match code {
-            Some(code) if factors.is_on() => {
+        let (factors, has_passkey) = self.store.get(|tx| self.mfa.looked_up(tx, user.id))?;
+        let answer = match offered {
+            Some(Offered::Passkey(reply)) => {
+                let purpose = Purpose::Again(token.session);
+                let proof = self.passkeys.judge(&by, purpose, reply, Some(user.id)).await?;
+                Some(Answer::Passkey(Box::new(proof)))
+            }
+            Some(Offered::Code(code)) if factors.is_on() => {
                 let answer = Answer::parse(code.expose());
                 Some(answer.map_err(|error| self.refuse_again(&by, user, "wrong_code", error))?)
             }

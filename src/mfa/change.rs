@@ -3,8 +3,9 @@ use super::model::{Answer, Spent, TrustedDevice};
 use super::service::Vault;
 use super::table;
 use crate::account::User;
-use crate::base::{Result, Secret, Timestamp};
+use crate::base::{Error, Result, Secret, Timestamp};
 use crate::crypto::user_token::{self, Kind};
+use crate::passkey;
 use crate::rbac::Initiator;
 use crate::store::{Tx, WriteTx};
 
@@ -35,6 +36,14 @@ pub fn spend(
         Answer::RecoveryCode(hash) => factors
             .spend_recovery_code(hash)
             .then_some(Spent::RecoveryCode { left: factors.recovery_codes.len() }),
+        Answer::Passkey(proof) if proof.passkey.user == user => {
+            match passkey::change::spend(tx, proof, now) {
+                Ok(()) => Some(Spent::Passkey),
+                Err(Error::Invalid(_) | Error::PasskeyRefused) => None,
+                Err(error) => return Err(error),
+            }
+        }
+        Answer::Passkey(_) | Answer::Nothing => None,
     };
     if spent.is_some() {
         table::put_factors(tx, user, &factors)?;

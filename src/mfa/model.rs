@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::{Error, Id, Result, Timestamp, constant_time_eq};
 use crate::crypto::{recovery_code, totp};
+use crate::passkey::Proof;
 
 /// How many recovery codes there are at first.
 pub const RECOVERY_CODES: usize = 10;
@@ -65,12 +66,17 @@ pub enum Answer {
     Totp(String),
     /// The hash of a recovery code.
     RecoveryCode([u8; 32]),
+    /// What an authenticator has answered; it was found good.
+    Passkey(Box<Proof>),
+    /// What is no answer at all: counted like one that is wrong.
+    Nothing,
 }
 
 /// What was used up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Spent {
     Totp,
+    Passkey,
     RecoveryCode { left: usize },
 }
 
@@ -99,6 +105,8 @@ impl Answer {
         match self {
             Self::Totp(_) => "otp",
             Self::RecoveryCode(_) => "recovery",
+            Self::Passkey(_) => "pop",
+            Self::Nothing => "none",
         }
     }
 }

@@ -12,6 +12,8 @@ pub struct Policy {
     pub issuer: String,
     /// Days that a device can be trusted at most; 0: no device is.
     pub trusted_device_days: u32,
+    /// The domain whose passkeys count, if there can be any.
+    pub rp_id: Option<String>,
 }
 
 impl Policy {

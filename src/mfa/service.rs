@@ -10,6 +10,7 @@ use crate::audit::{self, Event, Failures};
 use crate::base::{Env, Error, Id, Result, Secret};
 use crate::crypto::totp::TotpSecret;
 use crate::crypto::{MasterKey, Sealer, recovery_code};
+use crate::passkey;
 use crate::rbac::Initiator;
 use crate::rbac::service::check_over;
 use crate::session::{self, AccessToken, Granted, LiveSessions, SessionTokens};
@@ -92,12 +93,24 @@ impl Mfa {
         Ok(Self { store, env, live, tokens, failures, vault, policy })
     }
 
-    /// How a user stands.
+    /// The factors of a user, and whether it has a passkey that counts.
     ///
     /// # Errors
     /// `Error::Unavailable` when the store does not serve, here and below.
+    pub fn looked_up(&self, tx: &impl Tx, user: u64) -> Result<(Factors, bool)> {
+        let passkeys = match &self.policy.rp_id {
+            Some(rp_id) => passkey::change::count(tx, user, rp_id)?,
+            None => 0,
+        };
+        Ok((table::factors(tx, user)?, passkeys > 0))
+    }
+
+    /// How a user stands.
+    ///
+    /// # Errors
+    /// As [`Mfa::looked_up`].
     pub fn status(&self, user: &User) -> Result<Status> {
-        let (factors, has_passkey) = self.store.get(|tx| looked_up(tx, user.id))?;
+        let (factors, has_passkey) = self.store.get(|tx| self.looked_up(tx, user.id))?;
         let methods = if factors.is_on() { factors.methods(has_passkey) } else { Vec::new() };
         Ok(Status { factors, methods, is_required: self.policy.requires(user) })
     }
@@ -169,7 +182,7 @@ impl Mfa {
         user: &User,
         token: Arc<AccessToken>,
     ) -> Result<Enabled> {
-        let (_, has_passkey) = self.store.get(|tx| looked_up(tx, user.id))?;
+        let (_, has_passkey) = self.store.get(|tx| self.looked_up(tx, user.id))?;
         if !has_passkey {
             return Err(Error::invalid("method", "needs a passkey; register one first"));
         }
@@ -323,12 +336,4 @@ impl Mfa {
 
 fn check_over_user(tx: &WriteTx, by: &Initiator, user: &User) -> Result<()> {
     check_over(tx, by, user)
-}
-
-/// The factors of a user, and whether it has a passkey.
-///
-/// # Errors
-/// `Error::Unavailable` when the store does not serve.
-pub fn looked_up(tx: &impl Tx, user: u64) -> Result<(Factors, bool)> {
-    Ok((table::factors(tx, user)?, false))
 }

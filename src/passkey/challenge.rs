@@ -12,6 +12,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
+use super::model::Mark;
 use crate::base::{Env, Error, Id, Result, Timestamp};
 use crate::crypto::{MasterKey, Sealer, sha256};
 use crate::session::Session;
@@ -56,13 +57,6 @@ pub struct Opened {
     pub state: String,
     pub name: Option<String>,
     pub mark: Mark,
-}
-
-/// What is left of a challenge whose answer was taken, until it would be over anyway.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Mark {
-    pub hash: [u8; 32],
-    pub expires_at: Timestamp,
 }
 
 impl Purpose {

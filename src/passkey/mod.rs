@@ -3,10 +3,12 @@ pub mod challenge;
 pub mod change;
 pub mod http;
 pub mod model;
+mod rules;
 pub mod service;
 pub mod table;
 pub mod view;
 
 pub use challenge::Challenges;
-pub use model::Passkey;
-pub use service::{Passkeys, Reach};
+pub use challenge::Purpose;
+pub use model::{Passkey, Proof};
+pub use service::{Passkeys, Question, Reach, Reply};

@@ -58,6 +58,25 @@ impl fmt::Debug for Passkey {
     }
 }
 
+/// What is left of a challenge whose answer was taken, until it would be over anyway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    pub hash: [u8; 32],
+    pub expires_at: Timestamp,
+}
+
+/// The answer of an authenticator that was found good, to be used up in a change.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Proof {
+    pub passkey: Passkey,
+    /// What is to be stored from now on, and what the authenticator said.
+    pub(super) stored: String,
+    pub(super) seen: Seen,
+    pub(super) mark: Mark,
+    /// From where it came.
+    pub(super) address: String,
+}
+
 impl Passkey {
     /// A passkey that was registered.
     #[must_use]

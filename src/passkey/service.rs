@@ -4,19 +4,20 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::challenge::{Challenges, Opened, Purpose, not_good};
-use super::change::{Proof, count, spend};
-use super::model::{MAX_PASSKEYS, METHODS, Passkey, default_name};
+use super::change::spend;
+use super::model::{METHODS, Passkey, Proof, default_name};
+use super::rules::{check_not_last, check_room, known, of_party};
 use super::table;
 use crate::account::{self, User};
 use crate::audit::{self, Event, Failures};
 use crate::base::text::DisplayName;
-use crate::base::{Env, Error, Id, Page, PageRequest, Result, constant_time_eq, entropy};
-use crate::crypto::webauthn::{Account, Asked, Assertion, Attestation, Descriptor, Flaw, RelyingParty};
+use crate::base::{Env, Error, Id, Page, PageRequest, Result, entropy};
+use crate::crypto::webauthn::{Account, Asked, Assertion, Attestation, Flaw, RelyingParty};
 use crate::rbac::Initiator;
 use crate::rbac::service::check_over;
 use crate::session::change::insert;
 use crate::session::{Granted, LiveSessions, Session, SessionTokens};
-use crate::store::{Store, Tx, WriteTx};
+use crate::store::{Store, WriteTx};
 
 /// For whom this server's passkeys are.
 pub struct Reach {
@@ -24,6 +25,14 @@ pub struct Reach {
     pub party: Result<RelyingParty, &'static str>,
     /// The origins of others that may use them, too.
     pub related: Vec<String>,
+}
+
+impl Reach {
+    /// The domain that passkeys are made for, if there can be any.
+    #[must_use]
+    pub fn rp_id(&self) -> Option<String> {
+        self.party.as_ref().ok().map(|party| party.id().to_owned())
+    }
 }
 
 /// Passkeys of users.
@@ -167,7 +176,7 @@ impl Passkeys {
         let change = move |tx: &mut WriteTx| {
             let user = account::table::by_id(tx, proof.passkey.user)?.filter(User::may_go_on);
             let user = user.ok_or(Error::PasskeyRefused)?;
-            spend(tx, &proof, &who.address, now)?;
+            spend(tx, &proof, now)?;
             insert(tx, &live, prepared, &user)?;
             let event = Event::new(&who, "passkey.used", now).about_user(&user);
             audit::table::append(tx, described(event, &proof.passkey))
@@ -197,7 +206,7 @@ impl Passkeys {
     }
 
     /// Judges an answer; `owner`: the user whose it has to be, if that is known. It is used up by
-    /// [`spend`](super::change::spend), in the change that it is for.
+    /// [`spend`], in the change that it is for.
     ///
     /// # Errors
     /// As [`Passkeys::log_in`].
@@ -228,7 +237,10 @@ impl Passkeys {
             return Err(self.refuse(by, None, "passkey_unknown", Error::PasskeyRefused));
         };
         match party.prove(&opened.state, &assertion, &passkey.stored) {
-            Ok((stored, seen)) => Ok(Proof { passkey, stored, seen, mark: opened.mark }),
+            Ok((stored, seen)) => {
+                let address = by.address.clone();
+                Ok(Proof { passkey, stored, seen, mark: opened.mark, address })
+            }
             Err(Flaw::CounterWentBack) => {
                 self.flag(by, passkey, user, assertion.counter().unwrap_or_default()).await?;
                 Err(Error::PasskeyRefused)
@@ -285,9 +297,9 @@ impl Passkeys {
     /// Removes a passkey of its own user.
     ///
     /// # Errors
-    /// `Error::NotFound`; `Error::Invalid` naming `id` for the last way into an account.
+    /// `Error::NotFound`; `Error::Invalid` naming `id` for the last way into an account, and for its second factor.
     pub async fn remove(&self, by: Initiator, user: u64, id: Id<Passkey>) -> Result<()> {
-        let rp_id = self.reach.party.as_ref().ok().map(|party| party.id().to_owned());
+        let rp_id = self.reach.rp_id();
         self.take_away(by, user, id, move |tx, _, user, passkey| {
             check_not_last(tx, user, passkey, rp_id.as_deref())
         })
@@ -343,45 +355,6 @@ impl Passkeys {
         self.failures.note(event.with("reason", flaw.name()));
         Error::invalid("credential", flaw.reason())
     }
-}
-
-/// The passkey that an answer claims to be of, and its user. An answer that nobody's name came with says itself whose it is.
-fn known(
-    tx: &impl Tx,
-    answer: &Assertion,
-    owner: Option<u64>,
-    rp_id: &str,
-) -> Result<Option<(Passkey, User)>> {
-    let Some(passkey) = table::by_credential(tx, answer.credential_id())? else { return Ok(None) };
-    let handle = table::handle(tx, passkey.user)?.unwrap_or_default();
-    let is_its_users = match answer.user_handle() {
-        Some(said) => constant_time_eq(said, &handle),
-        None => owner.is_some(),
-    };
-    let is_it = is_its_users && passkey.rp_id == rp_id && owner.is_none_or(|owner| owner == passkey.user);
-    let user = account::table::by_id(tx, passkey.user)?.filter(|_| is_it);
-    Ok(user.map(|user| (passkey, user)))
-}
-
-/// Those that are good for a relying party, as browsers name them.
-fn of_party(passkeys: &[Passkey], rp_id: &str) -> Vec<Descriptor> {
-    passkeys.iter().filter(|passkey| passkey.rp_id == rp_id).map(Passkey::descriptor).collect()
-}
-
-fn check_room(known: usize) -> Result<()> {
-    if known < MAX_PASSKEYS {
-        return Ok(());
-    }
-    Err(Error::invalid("passkeys", format!("are at most {MAX_PASSKEYS} for one account; remove one first")))
-}
-
-/// Refuses to remove what alone lets a user in.
-fn check_not_last(tx: &impl Tx, user: &User, passkey: &Passkey, rp_id: Option<&str>) -> Result<()> {
-    let Some(rp_id) = rp_id.filter(|rp_id| passkey.rp_id == *rp_id) else { return Ok(()) };
-    if user.password_hash.is_empty() && count(tx, user.id, rp_id)? == 1 {
-        return Err(Error::invalid("id", "is the last way into this account; choose a password first"));
-    }
-    Ok(())
 }
 
 fn described(event: Event, passkey: &Passkey) -> Event {

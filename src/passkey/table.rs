@@ -1,8 +1,7 @@
 //! Where passkeys are kept, and what was taken as an answer. Every index is written here and nowhere else.
 use serde::{Deserialize, Serialize};
 
-use super::challenge::Mark;
-use super::model::Passkey;
+use super::model::{Mark, Passkey};
 use crate::base::{Id, Page, PageRequest, Result, Timestamp};
 use crate::crypto::sha256;
 use crate::crypto::webauthn::HANDLE_BYTES;

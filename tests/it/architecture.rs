@@ -89,7 +89,7 @@ const LAYERS: &[Layer] = &[
             "audit/failures.rs",
             "mfa/policy.rs",
         ],
-        ours: &["account", "base", "crypto", "mfa", "rbac", "session"],
+        ours: &["account", "base", "crypto", "mfa", "passkey", "rbac", "session"],
         libraries: &["ipnet"],
     },
     Layer { files: &["mfa/qr.rs"], ours: &["base"], libraries: &["qrcode", "png"] },
@@ -100,7 +100,7 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         files: &["*/http.rs", "*/view.rs", "api_key/verify.rs", "users/access.rs"],
-        ours: &["account", "api_key", "base", "config", "http", "mfa", "rbac", "session", "users"],
+        ours: &["account", "api_key", "base", "config", "http", "mfa", "passkey", "rbac", "session", "users"],
         libraries: &["poem", "poem_openapi", "ipnet"],
     },
     // Asks every part, and is its own wire form: twenty figures are not written twice.
@@ -117,10 +117,12 @@ const LAYERS: &[Layer] = &[
             "keys/master.rs",
             "session/tokens.rs",
             "passkey/challenge.rs",
+            "passkey/rules.rs",
         ],
         ours: FEATURES,
         libraries: &["moka", "tokio", "aws_lc_rs", "bincode", "ipnet"],
     },
+    Layer { files: &["pages/*"], ours: &[], libraries: &["poem"] },
     Layer { files: &["*/mod.rs"], ours: EVERYTHING, libraries: &["clap", "tokio"] },
     Layer {
         files: &["cli/*"],

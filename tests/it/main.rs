@@ -15,6 +15,7 @@ mod http;
 mod keys;
 mod listener;
 mod mfa;
+mod pages;
 mod passkeys;
 mod password_change;
 mod permissions;

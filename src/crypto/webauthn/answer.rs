@@ -55,7 +55,7 @@ impl Assertion {
         self.0.get_user_unique_id()
     }
 
-    /// The counter that it claims (WebAuthn section 6.1): to be believed once [`RelyingParty::prove`] has been asked.
+    /// The counter that it claims (WebAuthn section 6.1): to be believed once [`RelyingParty::prove`](super::RelyingParty::prove) has been asked.
     #[must_use]
     pub fn counter(&self) -> Option<u32> {
         let bytes = self.0.response.authenticator_data.get(33..37)?;

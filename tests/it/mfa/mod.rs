@@ -18,8 +18,8 @@ use crate::support::{PASSWORD, Person, TestApp, Tokens};
 const STEP: i64 = 30;
 
 /// A user with an app: it has a code for every time.
-struct WithApp<'a> {
-    person: Person<'a>,
+pub struct WithApp<'a> {
+    pub person: Person<'a>,
     name: String,
     secret: String,
     recovery_codes: Vec<String>,
@@ -34,7 +34,7 @@ fn code_at(app: &TestApp, secret: &str, steps: i64) -> String {
 
 impl<'a> WithApp<'a> {
     /// Sets an app up and turns it on.
-    async fn of(person: &Person<'a>) -> WithApp<'a> {
+    pub async fn of(person: &Person<'a>) -> WithApp<'a> {
         let app = person.app;
         let setup = app.json(person.bearer(Method::POST, "/auth/mfa/setup").json(&json!({})), 200).await;
         let secret = setup["secret"].as_str().unwrap().to_owned();

