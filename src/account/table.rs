@@ -15,6 +15,7 @@ pub const NAME: &str = "user";
 const BY_USERNAME: Map<u64> = Map::new("user.by_username");
 /// lookup key of the e-mail address -> id
 const BY_EMAIL: Map<u64> = Map::new("user.by_email");
+const ID_BYTES: usize = 8;
 /// How long a deleted user lies in the recycle bin, in seconds.
 pub const BIN_SECS: i64 = 30 * 24 * 3600;
 /// role 0 id -> nothing
@@ -88,6 +89,7 @@ pub fn by_login(tx: &impl Tx, login: &str) -> Result<Option<User>> {
 /// # Errors
 /// As [`by_id`].
 pub fn page(tx: &impl Tx, request: &PageRequest) -> Result<Page<User>> {
+    request.check(&[], Some(ID_BYTES))?;
     USERS.page(tx, &[], request)
 }
 
@@ -136,6 +138,12 @@ pub fn search(tx: &impl Tx, filter: &Filter, request: &PageRequest) -> Result<Pa
     const AT_ONCE: usize = 256;
     const MOST: usize = 20 * AT_ONCE;
     let (table, prefix) = index(filter);
+    let bytes = match &filter.by {
+        By::Id => Some(ID_BYTES),
+        By::Role(_) => Some(prefix.len() + ID_BYTES),
+        By::Username(_) | By::Email(_) => None,
+    };
+    request.check(&prefix, bytes)?;
     let (mut items, mut after) = (Vec::new(), start(tx, filter, request)?);
     for _ in 0..MOST / AT_ONCE {
         let rows = tx.rows(table, &prefix, after.as_deref(), AT_ONCE)?;
@@ -235,7 +243,8 @@ pub fn check_not_last_superuser(tx: &impl Tx, leaving: &User, field: &'static st
     for (key, ()) in BY_ROLE.first(tx, &role_prefix(SUPERUSER), usize::MAX)? {
         let id = id_of(&key).filter(|id| *id != leaving.id);
         let other = id.map_or(Ok(None), |id| by_id(tx, id))?;
-        if other.is_some_and(|other| other.may_go_on()) {
+        // One without a password cannot log in.
+        if other.is_some_and(|other| other.may_go_on() && !other.password_hash.is_empty()) {
             return Ok(());
         }
     }

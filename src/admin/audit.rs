@@ -4,9 +4,10 @@ use serde_json::Value;
 use super::command::{Answer, AuditCommand, EventFilter};
 use super::service::Admin;
 use crate::audit::export::{exported, hex};
+use crate::audit::service::Linked;
 use crate::audit::{Filter, Outcome};
 use crate::base::{Error, PageRequest, Result, Timestamp};
-use crate::rbac::SubjectId;
+use crate::rbac::{Initiator, SubjectId};
 
 impl Admin {
     pub(super) async fn run_audit(&self, command: AuditCommand) -> Result<Answer> {
@@ -14,17 +15,22 @@ impl Admin {
             AuditCommand::List { filter, limit, cursor } => {
                 let request = PageRequest::parse(Some(limit), cursor.as_deref())?;
                 let page = self.audit.search(self.filter(filter)?, request).await?;
-                let lines = page.items.iter().map(exported).collect::<Result<Vec<_>>>()?;
+                let lines =
+                    page.items.iter().map(|entry| exported(entry, None)).collect::<Result<Vec<_>>>()?;
                 Ok(Answer::Events { items: values(&lines)?, next_cursor: page.next_cursor })
             }
             AuditCommand::Export { filter, seq } => {
                 let filter = self.filter(filter)?;
                 let seq = match seq {
                     Some(seq) => seq,
-                    None => self.audit.first_of(&filter).await?,
+                    None => {
+                        self.audit.note_export(&Initiator::host()).await;
+                        self.audit.first_of(&filter).await?
+                    }
                 };
                 let (entries, next) = self.audit.export(filter, seq).await?;
-                let lines = entries.iter().map(exported).collect::<Result<String>>()?;
+                let line = |linked: &Linked| exported(&linked.entry, Some(&linked.before));
+                let lines = entries.iter().map(line).collect::<Result<String>>()?;
                 Ok(Answer::EventLines { lines, next })
             }
             AuditCommand::Verify { noted } => {

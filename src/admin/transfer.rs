@@ -27,7 +27,7 @@ impl Admin {
 
     async fn export(&self, cursor: Option<&str>, password_hashes: bool) -> Result<Answer> {
         let request = PageRequest { limit: ACCOUNTS_AT_ONCE, ..PageRequest::parse(None, cursor)? };
-        let page = self.transfer.export(request).await?;
+        let page = self.transfer.export(&Initiator::host(), request, password_hashes).await?;
         let accounts = page.items.into_iter().map(|user| Exported::of(user, password_hashes)).collect();
         Ok(Answer::Exported { accounts, next_cursor: page.next_cursor })
     }

@@ -14,5 +14,6 @@ pub fn remove_all(tx: &mut WriteTx, owner: SubjectId) -> Result<()> {
             table::remove(tx, &key)?;
         }
     }
+    table::forget_made(tx, owner);
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::base::text::rearranges;
+use crate::base::text::{is_visible, rearranges};
 use crate::base::{Error, Id, Result, Timestamp, constant_time_eq};
 use crate::rbac::{Pattern, RoleName, SubjectId};
 
@@ -199,6 +199,9 @@ pub fn parse_name(text: &str) -> Result<String> {
     if text.chars().any(|c| c.is_control() || rearranges(c)) {
         return Err(Error::invalid("name", "must not have control characters"));
     }
+    if !is_visible(text) {
+        return Err(Error::invalid("name", "has nothing that can be seen"));
+    }
     Ok(text.to_owned())
 }
 
@@ -210,10 +213,23 @@ pub fn parse_networks(texts: &[String]) -> Result<Vec<IpNet>> {
     check_count("networks", texts.len())?;
     let parse = |text: &String| {
         let net = text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
-        net.map(|net: IpNet| net.trunc())
+        net.and_then(canonical)
+            .map(|net| net.trunc())
             .ok_or_else(|| Error::invalid("networks", "must hold addresses or networks like \"10.0.0.0/8\""))
     };
     texts.iter().map(parse).collect()
+}
+
+/// An IPv4 network in IPv6 form as what it is: addresses are compared so. One that reaches beyond those is none.
+fn canonical(net: IpNet) -> Option<IpNet> {
+    const MAPPED_BITS: u8 = 96;
+    match net {
+        IpNet::V6(v6) => match v6.addr().to_ipv4_mapped() {
+            Some(v4) => IpNet::new(v4.into(), v6.prefix_len().checked_sub(MAPPED_BITS)?).ok(),
+            None => Some(net),
+        },
+        IpNet::V4(_) => Some(net),
+    }
 }
 
 /// Rights as they were typed.

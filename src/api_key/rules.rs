@@ -6,7 +6,7 @@ use super::table;
 use crate::base::{Error, Id, Result, Timestamp};
 use crate::rbac::permission::UsersWrite;
 use crate::rbac::service::{book_of, check_defined, subject_by_id};
-use crate::rbac::{Grants, Initiator, Named, Pattern, RoleBook, Subject, SubjectId};
+use crate::rbac::{Grants, Initiator, Named, RoleBook, Subject, SubjectId};
 use crate::store::Tx;
 
 pub(super) fn of_owner(tx: &impl Tx, owner: SubjectId, id: Id<ApiKey>) -> Result<ApiKey> {
@@ -102,8 +102,7 @@ pub(super) fn check_limit(tx: &impl Tx, by: &Initiator, requests: Option<u32>, e
     if everyones == 0 || requests.is_none_or(|requests| requests <= everyones) {
         return Ok(());
     }
-    let permissions = vec![Pattern::parse("permissions", UsersWrite::NAME)?];
-    by.check(tx, &book_of(tx)?.of_rights(&Rights { permissions, ..Rights::default() }))
+    by.check_permission(tx, UsersWrite::NAME)
 }
 
 pub(super) fn check_end(key: &ApiKey, now: Timestamp) -> Result<()> {

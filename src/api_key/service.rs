@@ -10,13 +10,16 @@ use super::usage::Usage;
 use crate::audit::{self, Event, Failures};
 use crate::base::{Env, Error, Id, Page, PageRequest, Result, Secret, Timestamp};
 use crate::crypto::key_token;
-use crate::rbac::{Actor, Initiator, Subject, SubjectId, Via};
+use crate::rbac::{Actor, Initiator, Subject, SubjectId, Via, Who};
 use crate::store::{Store, WriteTx};
 
 pub use super::table::Uses;
 
 /// Keys of one owner.
 const MAX_KEYS: usize = 200;
+/// Keys that a user may be given in an hour. Each has a limit of its own: without this, whoever makes and deletes them has
+/// none.
+const MADE_AN_HOUR: u32 = 200;
 /// How long a text that was rotated away may stay good, in seconds: 30 days.
 const MAX_OVERLAP_SECS: i64 = 30 * 24 * 3600;
 
@@ -89,10 +92,13 @@ impl ApiKeys {
             if table::ids_of_owner(tx, key.owner)?.len() >= MAX_KEYS {
                 return Err(Error::invalid("name", format!("would be one more than {MAX_KEYS} keys")));
             }
+            if matches!((key.owner, &by.who), (SubjectId::User(_), Who::Subject { .. })) {
+                table::count_made(tx, key.owner, MADE_AN_HOUR, now)?;
+            }
             table::insert(tx, &key)?;
             // Somebody may have asked for this id before it was one.
             live.forget(tx, key.id);
-            audit::table::append(tx, described(&by, "api_key.created", &owner, &key, now))?;
+            audit::table::append(tx, described(&by, "api_key.created", &owner, (None, &key), now))?;
             Ok(key)
         };
         Ok((self.store.write(change).await?, text))
@@ -229,7 +235,7 @@ impl ApiKeys {
             let (owner, key) = over(tx, &by, owner, id)?;
             table::remove(tx, &key)?;
             live.forget(tx, id);
-            audit::table::append(tx, described(&by, "api_key.deleted", &owner, &key, now))
+            audit::table::append(tx, described(&by, "api_key.deleted", &owner, (None, &key), now))
         };
         self.store.write(change).await
     }
@@ -239,7 +245,7 @@ impl ApiKeys {
     /// # Errors
     /// `Error::InvalidToken`, `Error::TokenExpired`, `Error::TokenRevoked`, `Error::WrongNetwork`;
     /// `Error::Unavailable` when the store does not serve.
-    pub fn authenticate(&self, text: &str, address: IpAddr) -> Result<Actor> {
+    pub fn authenticate(&self, text: &str, address: IpAddr, by: &dyn Fn() -> Initiator) -> Result<Actor> {
         let now = self.env.now();
         match self.live.judge(text, now, Some(address))? {
             Judged::Good(actor, _) => {
@@ -250,7 +256,7 @@ impl ApiKeys {
             }
             Judged::Bad(flaw, key) => {
                 if let Some(key) = key {
-                    self.refuse(&key, flaw, address);
+                    self.refuse(&by(), &key, flaw);
                 }
                 Err(flaw.error())
             }
@@ -258,10 +264,9 @@ impl ApiKeys {
     }
 
     /// Keeps account of a key whose text is right and that is not taken: its owner shall see it.
-    fn refuse(&self, key: &ApiKey, flaw: Flaw, address: IpAddr) {
+    pub fn refuse(&self, by: &Initiator, key: &ApiKey, flaw: Flaw) {
         self.usage.refused(key.id);
-        let by = Initiator { address: address.to_string(), ..Initiator::default() };
-        let event = Event::failed(&by, "api_key.refused", self.env.now()).about(key.owner, "");
+        let event = Event::failed(by, "api_key.refused", self.env.now()).about(key.owner, "");
         let event = event.with("api_key", key.id.to_string()).with("name", &key.name);
         self.failures.note(event.with("reason", flaw.name()));
     }
@@ -304,14 +309,21 @@ impl ApiKeys {
             }
             table::update(tx, &new)?;
             live.forget(tx, id);
-            audit::table::append(tx, described(&by, action, &owner, &new, now))?;
+            audit::table::append(tx, described(&by, action, &owner, (Some(&old), &new), now))?;
             Ok(new)
         };
         self.store.write(change).await
     }
 }
 
-fn described(by: &Initiator, action: &str, owner: &Subject, key: &ApiKey, now: Timestamp) -> Event {
+/// What happened to a key; of one that was there before, which bounds it had.
+fn described(
+    by: &Initiator,
+    action: &str,
+    owner: &Subject,
+    (old, key): (Option<&ApiKey>, &ApiKey),
+    now: Timestamp,
+) -> Event {
     let rights = match &key.rights {
         rights if rights.unrestricted => "unrestricted".to_owned(),
         rights => {
@@ -323,5 +335,25 @@ fn described(by: &Initiator, action: &str, owner: &Subject, key: &ApiKey, now: T
         }
     };
     let event = Event::new(by, action, now).about_subject(owner);
-    event.with("api_key", key.id.to_string()).with("name", &key.name).with("rights", rights)
+    let event = event.with("api_key", key.id.to_string()).with("name", &key.name).with("rights", rights);
+    let before = old.map_or_else(
+        || bounds(&ApiKey { networks: Vec::new(), requests_per_hour: None, expires_at: None, ..key.clone() }),
+        bounds,
+    );
+    let changed = bounds(key).into_iter().zip(before).filter(|(new, old)| new != old);
+    changed.fold(event, |event, ((name, value), (_, old_value))| match old {
+        None => event.with(name, value),
+        Some(_) => event.with(name, format!("{old_value} -> {value}")),
+    })
+}
+
+/// How far a key reaches, beside its rights.
+fn bounds(key: &ApiKey) -> [(&'static str, String); 3] {
+    let none = || "-".to_owned();
+    let networks: Vec<_> = key.networks.iter().map(ToString::to_string).collect();
+    [
+        ("networks", if networks.is_empty() { none() } else { networks.join(" ") }),
+        ("requests_per_hour", key.requests_per_hour.map_or_else(none, |limit| limit.to_string())),
+        ("expires_at", key.expires_at.map_or_else(none, Timestamp::rfc3339)),
+    ]
 }

@@ -2,7 +2,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::model::ApiKey;
-use crate::base::{Id, Page, PageRequest, Result, Timestamp};
+use crate::base::{Error, Id, Page, PageRequest, Result, Timestamp};
 use crate::rbac::SubjectId;
 use crate::store::{Check, Map, Record, Sweep, Tx, WriteTx, expire_at, points_at};
 
@@ -17,7 +17,12 @@ const USES: Map<Uses> = Map::new("api_key.uses");
 const DAY_SECS: i64 = 24 * 3600;
 /// How long the uses of a day are kept, in seconds.
 const USES_KEPT_SECS: i64 = 90 * DAY_SECS;
+/// role 0 id -> nothing
+const BY_ROLE: Map<()> = Map::new("api_key.by_role");
+/// owner -> how many it was given lately
+const MADE: Map<Made> = Map::new("api_key.made");
 const ID_BYTES: usize = 16;
+const HOUR_SECS: i64 = 3600;
 
 /// When and from where a key was used last.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +39,16 @@ pub struct Uses {
     pub refused: u64,
 }
 
+/// Keys that were made for an owner since a time, whether they are still there or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Made {
+    pub since: Timestamp,
+    pub count: u32,
+}
+
+impl Record for Made {
+    const VERSION: u8 = 1;
+}
 impl Record for ApiKey {
     const VERSION: u8 = 1;
 }
@@ -58,8 +73,20 @@ pub const CHECKS: &[(&str, Check)] = &[
     (KEYS.name(), |tx, key, value| {
         let found = KEYS.decode(value)?;
         let listed = BY_OWNER.get(tx, &owner_key(found.owner, found.id))?.is_some();
-        Ok((!(listed && key == found.id.as_bytes())).then(|| "is not in the list of its owner".to_owned()))
+        if !(listed && key == found.id.as_bytes()) {
+            return Ok(Some("is not in the list of its owner".to_owned()));
+        }
+        for role in &found.rights.roles {
+            if BY_ROLE.get(tx, &role_key(role.as_str(), found.id))?.is_none() {
+                return Ok(Some("is not in the list of a role".to_owned()));
+            }
+        }
+        Ok(None)
     }),
+    (BY_ROLE.name(), |tx, key, _| {
+        points_at(tx, KEYS.name(), key.last_chunk::<ID_BYTES>().map_or(&[], |id| id))
+    }),
+    (MADE.name(), |_, _, value| MADE.decode(value).map(|_| None)),
     (BY_OWNER.name(), |tx, key, _| {
         points_at(tx, KEYS.name(), key.last_chunk::<ID_BYTES>().map_or(&[], |id| id))
     }),
@@ -86,8 +113,10 @@ pub fn by_id(tx: &impl Tx, id: Id<ApiKey>) -> Result<Option<ApiKey>> {
 /// # Errors
 /// As [`by_id`].
 pub fn of_owner(tx: &impl Tx, owner: SubjectId, request: &PageRequest) -> Result<Page<ApiKey>> {
+    let prefix = owner.to_bytes();
+    request.check(&prefix, Some(prefix.len() + ID_BYTES))?;
     let limit = request.limit.saturating_add(1);
-    let rows = tx.rows(BY_OWNER.name(), &owner.to_bytes(), request.after.as_deref(), limit)?;
+    let rows = tx.rows(BY_OWNER.name(), &prefix, request.after.as_deref(), limit)?;
     let rows = rows.into_iter().filter_map(|(key, _)| {
         let id = Id::from_bytes(*key.last_chunk()?);
         by_id(tx, id).transpose().map(|found| found.map(|found| (key, found)))
@@ -110,7 +139,7 @@ pub fn ids_of_owner(tx: &impl Tx, owner: SubjectId) -> Result<Vec<Id<ApiKey>>> {
 /// As [`by_id`].
 pub fn insert(tx: &mut WriteTx, key: &ApiKey) -> Result<()> {
     BY_OWNER.put(tx, &owner_key(key.owner, key.id), &())?;
-    update(tx, key)
+    write(tx, key)
 }
 
 /// Writes a changed key; its owner stays.
@@ -118,7 +147,56 @@ pub fn insert(tx: &mut WriteTx, key: &ApiKey) -> Result<()> {
 /// # Errors
 /// As [`by_id`].
 pub fn update(tx: &mut WriteTx, key: &ApiKey) -> Result<()> {
+    if let Some(old) = by_id(tx, key.id)? {
+        old.rights.roles.iter().for_each(|role| BY_ROLE.remove(tx, &role_key(role.as_str(), key.id)));
+    }
+    write(tx, key)
+}
+
+fn write(tx: &mut WriteTx, key: &ApiKey) -> Result<()> {
+    for role in &key.rights.roles {
+        BY_ROLE.put(tx, &role_key(role.as_str(), key.id), &())?;
+    }
     KEYS.put(tx, key.id.as_bytes(), key)
+}
+
+/// Brings what was written before there was an index of roles into it.
+///
+/// # Errors
+/// As [`by_id`].
+pub fn index_roles(tx: &mut WriteTx) -> Result<()> {
+    for (_, key) in KEYS.first(tx, &[], usize::MAX)? {
+        write(tx, &key)?;
+    }
+    Ok(())
+}
+
+/// Whether a key has a role.
+///
+/// # Errors
+/// As [`by_id`].
+pub fn has_holder(tx: &impl Tx, role: &str) -> Result<bool> {
+    Ok(!BY_ROLE.first(tx, &[role.as_bytes(), &[0]].concat(), 1)?.is_empty())
+}
+
+/// Counts a key that is made for an owner, of so many an hour.
+///
+/// # Errors
+/// `Error::RateLimited` when there were that many.
+pub fn count_made(tx: &mut WriteTx, owner: SubjectId, quota: u32, now: Timestamp) -> Result<()> {
+    let fresh = Made { since: now, count: 0 };
+    let made = MADE.get(tx, &owner.to_bytes())?.filter(|made| now.secs_since(made.since) < HOUR_SECS);
+    let made = made.unwrap_or(fresh);
+    if made.count >= quota {
+        let retry_after_secs = made.since.plus_secs(HOUR_SECS).secs_since(now).unsigned_abs().max(1);
+        return Err(Error::RateLimited { retry_after_secs, quota });
+    }
+    MADE.put(tx, &owner.to_bytes(), &Made { count: made.count + 1, ..made })
+}
+
+/// Forgets how many keys were made for an owner who goes.
+pub fn forget_made(tx: &mut WriteTx, owner: SubjectId) {
+    MADE.remove(tx, &owner.to_bytes());
 }
 
 /// Removes a key with all that is known of its uses.
@@ -130,6 +208,7 @@ pub fn remove(tx: &mut WriteTx, key: &ApiKey) -> Result<()> {
         USES.remove(tx, &day);
     }
     LAST_USED.remove(tx, key.id.as_bytes());
+    key.rights.roles.iter().for_each(|role| BY_ROLE.remove(tx, &role_key(role.as_str(), key.id)));
     BY_OWNER.remove(tx, &owner_key(key.owner, key.id));
     KEYS.remove(tx, key.id.as_bytes());
     Ok(())
@@ -192,6 +271,10 @@ pub fn day_of(time: Timestamp) -> u32 {
 
 fn owner_key(owner: SubjectId, id: Id<ApiKey>) -> Vec<u8> {
     [&owner.to_bytes()[..], id.as_bytes()].concat()
+}
+
+fn role_key(role: &str, id: Id<ApiKey>) -> Vec<u8> {
+    [role.as_bytes(), &[0], id.as_bytes()].concat()
 }
 
 fn day_key(id: Id<ApiKey>, day: u32) -> Vec<u8> {

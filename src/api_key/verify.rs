@@ -7,6 +7,7 @@ use poem_openapi::{Object, OpenApi};
 use serde::Serialize;
 
 use super::live::{Judged, Listed};
+use super::model::Flaw;
 use super::service::ApiKeys;
 use super::view::parse_address;
 use crate::base::{Error, Result, Timestamp};
@@ -74,7 +75,7 @@ impl VerifyApi {
     #[oai(path = "/auth/api-keys/verify", method = "post", operation_id = "verify_api_key")]
     async fn verify(
         &self,
-        _caller: May<ApiKeysVerify>,
+        caller: May<ApiKeysVerify>,
         body: Json<VerifyBody>,
     ) -> Result<Json<VerifyView>, Failure> {
         let VerifyBody { key, address, permissions, count } = body.0;
@@ -86,7 +87,7 @@ impl VerifyApi {
             Judged::Good(actor, listed) => (actor, listed),
             Judged::Bad(flaw, of) => {
                 if let Some(key) = of.filter(|_| counts) {
-                    self.keys.usage.refused(key.id);
+                    self.keys.refuse(&caller.initiator(), &key, flaw);
                 }
                 return Ok(Json(VerifyView::bad(flaw.name(), asked)));
             }
@@ -94,7 +95,7 @@ impl VerifyApi {
         let Via::Key(key) = &actor.via else { return Err(Error::internal("a key that is none").into()) };
         if !key.networks.is_empty() && address.is_none() {
             if counts {
-                self.keys.usage.refused(key.id);
+                self.keys.refuse(&caller.initiator(), key, Flaw::Network);
             }
             return Ok(Json(VerifyView::bad("network_not_allowed", asked)));
         }

@@ -15,8 +15,8 @@ impl Authenticator for App {
         self.live.resolve(token, self.env.now())
     }
 
-    fn api_key(&self, key: &str, address: IpAddr) -> Result<Actor> {
-        self.api_keys.authenticate(key, address)
+    fn api_key(&self, key: &str, address: IpAddr, by: &dyn Fn() -> Initiator) -> Result<Actor> {
+        self.api_keys.authenticate(key, address, by)
     }
 
     fn shown_key(&self, key: &str) -> Result<Actor> {

@@ -20,7 +20,7 @@ pub const SWEEPS: &[Sweep] = &[
 ];
 
 /// What version the store has, and how older ones become it.
-pub const SCHEMA: Schema = Schema { steps: &[account::table::index_roles] };
+pub const SCHEMA: Schema = Schema { steps: &[account::table::index_roles, api_key::table::index_roles] };
 
 /// Every table and what its rows have to be.
 pub const CHECKS: &[&[(&str, Check)]] = &[

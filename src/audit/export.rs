@@ -1,5 +1,6 @@
 //! An event as one line of JSON: what is exported, and what its hash is made of, so that anybody can check the chain:
-//! the hash of a line is SHA-256 over the 32 bytes of the hash before it and the line without its member `hash`.
+//! the hash of a line is SHA-256 over the 32 bytes of the hash before it and the line without its last members,
+//! `previous_hash` and `hash`.
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use super::model::{Entry, Party};
@@ -80,13 +81,18 @@ impl<'a> PartyLine<'a> {
     }
 }
 
-/// The line with its hash and its end.
+/// The line with its hash, that of the event `before` if it is to be checked by itself, and its end.
 ///
 /// # Errors
 /// `Error::Internal` if it cannot be written.
-pub fn exported(entry: &Entry) -> Result<String> {
+pub fn exported(entry: &Entry, before: Option<&[u8; 32]>) -> Result<String> {
     let mut line = serde_json::to_string(&Line::of(entry)).map_err(Error::internal)?;
     line.pop();
+    if let Some(before) = before {
+        line.push_str(",\"previous_hash\":\"");
+        line.push_str(&hex(before));
+        line.push('"');
+    }
     line.push_str(",\"hash\":\"");
     line.push_str(&hex(&entry.hash));
     line.push_str("\"}\n");

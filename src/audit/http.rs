@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::export::{exported, hex};
 use super::model::{Entry, Filter, Outcome, Party};
-use super::service::Audit;
+use super::service::{Audit, Linked};
 use crate::base::{Error, Page, PageRequest, Result, Timestamp};
 use crate::http::{Failure, Json, JsonLines, May, Query, spec};
 use crate::rbac::permission::{AccountRead, AuditRead};
@@ -102,13 +102,13 @@ impl AuditApi {
 
     /// Export events as JSON lines, the oldest first
     ///
-    /// The hash of a line is SHA-256 over the 32 bytes of the hash before it (zeros before the first) and the line
-    /// without its member `hash`.
+    /// The hash of a line is SHA-256 over the 32 bytes of `previous_hash` (zeros before the first event) and the line
+    /// without its last members, `previous_hash` and `hash`.
     #[oai(path = "/audit/export", method = "get", operation_id = "export_events")]
     #[expect(clippy::too_many_arguments, reason = "each is a parameter of the query")]
     async fn export(
         &self,
-        _caller: May<AuditRead>,
+        caller: May<AuditRead>,
         /// The id of a user or service account that acts or is acted on
         subject: Query<Option<String>>,
         /// An action, or with a dot at its end what it begins with: `api_key.`
@@ -125,6 +125,7 @@ impl AuditApi {
         seq: Query<Option<u64>>,
     ) -> Result<JsonLines, Failure> {
         let filter = filter((subject.0, action.0, outcome.0, address.0), (from.0, until.0))?;
+        self.0.note_export(&caller.initiator()).await;
         let first = self.0.first_of(&filter).await?.max(seq.0.unwrap_or_default());
         Ok(JsonLines(self.lines(filter, first)))
     }
@@ -166,7 +167,8 @@ impl AuditApi {
             async move {
                 let Some(seq) = next else { return Ok(None) };
                 let (entries, next) = audit.export(filter, seq).await?;
-                let lines = entries.iter().map(exported).collect::<Result<String>>()?;
+                let line = |linked: &Linked| exported(&linked.entry, Some(&linked.before));
+                let lines = entries.iter().map(line).collect::<Result<String>>()?;
                 Ok::<_, Error>(Some((lines, next)))
             }
         };

@@ -1,8 +1,9 @@
 //! What can be asked of the audit trail, and what keeps it whole and small.
 use super::failures::Failures;
-use super::model::{Entry, Filter};
+use super::model::{Entry, Event, Filter};
 use super::table::{self, Chain};
 use crate::base::{Env, Error, Page, PageRequest, Result, Timestamp};
+use crate::rbac::Initiator;
 use crate::store::{Store, WriteTx};
 
 /// How many entries one step of a long walk takes.
@@ -24,6 +25,12 @@ pub struct Audit {
     env: Env,
     failures: Failures,
     retention: Retention,
+}
+
+/// An entry, and the hash that its own rests on.
+pub struct Linked {
+    pub before: [u8; 32],
+    pub entry: Entry,
 }
 
 /// What a check of the whole trail came to.
@@ -66,20 +73,27 @@ impl Audit {
         self.store.scan(move |tx| table::first_since(tx, from)).await
     }
 
-    /// Some entries that a filter has, from a number on, the oldest first, and the number to go on with.
+    /// Some entries that a filter has, from a number on, the oldest first, each with the hash before it; and the number to
+    /// go on with.
     ///
     /// # Errors
     /// As [`Audit::search`].
-    pub async fn export(&self, filter: Filter, seq: u64) -> Result<(Vec<Entry>, Option<u64>)> {
+    pub async fn export(&self, filter: Filter, seq: u64) -> Result<(Vec<Linked>, Option<u64>)> {
         self.store
             .scan(move |tx| {
-                let mut entries = table::from(tx, seq, AT_ONCE)?;
+                let entries = table::from(tx, seq, AT_ONCE)?;
                 let is_over =
                     |entry: &Entry| filter.until.is_some_and(|until| entry.event.at >= table::later(until));
                 let next = entries.last().filter(|last| entries.len() == AT_ONCE && !is_over(last));
                 let next = next.map(|last| last.seq + 1);
-                entries.retain(|entry| filter.fits(&entry.event));
-                Ok((entries, next))
+                let mut before = match entries.first() {
+                    Some(first) => table::hash_before(tx, first.seq)?,
+                    None => return Ok((Vec::new(), None)),
+                };
+                let link =
+                    |entry: Entry| Linked { before: std::mem::replace(&mut before, entry.hash), entry };
+                let linked = entries.into_iter().map(link);
+                Ok((linked.filter(|linked| filter.fits(&linked.entry.event)).collect(), next))
             })
             .await
     }
@@ -100,7 +114,7 @@ impl Audit {
         self.write_events(self.failures.take_all(self.env.now())).await
     }
 
-    async fn write_events(&self, events: Vec<super::Event>) -> Result<()> {
+    async fn write_events(&self, events: Vec<Event>) -> Result<()> {
         if events.is_empty() {
             return Ok(());
         }
@@ -121,27 +135,41 @@ impl Audit {
         }
     }
 
-    /// Takes away what is too old or too much.
+    /// Takes away what is too old or too much, and says so in the trail. It waits until some has come together, and takes
+    /// a little more than is too much: else every event would take one away, and that be another event.
     ///
     /// # Errors
     /// As [`Audit::search`].
     pub async fn prune(&self) -> Result<()> {
         const DAY_SECS: i64 = 24 * 3600;
-        let Retention { days, bytes } = self.retention;
-        let before =
-            if days == 0 { Timestamp::default() } else { self.env.now().plus_secs(-days * DAY_SECS) };
+        const HOUR_SECS: i64 = 3600;
+        let (now, Retention { days, bytes }) = (self.env.now(), self.retention);
+        let before = if days == 0 { Timestamp::default() } else { now.plus_secs(-days * DAY_SECS) };
         let bytes = if bytes == 0 { u64::MAX } else { bytes };
-        loop {
-            let is_due = self.store.get(|tx| {
-                let chain = table::chain(tx)?;
-                let oldest = table::from(tx, chain.first, 1)?;
-                Ok(oldest.first().is_some_and(|entry| entry.event.at < before || chain.bytes > bytes))
-            })?;
-            if !is_due
-                || self.store.write(move |tx| table::prune(tx, before, bytes, AT_ONCE)).await? < AT_ONCE
-            {
-                return Ok(());
-            }
+        let is_due = self.store.get(|tx| {
+            let chain = table::chain(tx)?;
+            let oldest = table::from(tx, chain.first, 1)?;
+            let is_old = |entry: &Entry| entry.event.at < before.plus_secs(-HOUR_SECS);
+            Ok(oldest.first().is_some_and(|entry| is_old(entry) || chain.bytes > bytes))
+        })?;
+        if !is_due {
+            return Ok(());
+        }
+        let enough = bytes / 100 * 95;
+        while self.store.write(move |tx| table::prune(tx, before, enough, AT_ONCE)).await? == AT_ONCE {}
+        let change = move |tx: &mut WriteTx| {
+            let first = table::chain(tx)?.first;
+            let event = Event::new(&Initiator::system(), "audit.pruned", now);
+            table::append(tx, event.with("first_kept", first.to_string()))
+        };
+        self.store.write(change).await
+    }
+
+    /// Notes that somebody takes the trail away; where that cannot be written, the trail can still be read.
+    pub async fn note_export(&self, by: &Initiator) {
+        let event = Event::new(by, "audit.exported", self.env.now());
+        if let Err(error) = self.store.write(move |tx| table::append(tx, event)).await {
+            tracing::warn!(?error, "an export of the audit trail is not in it");
         }
     }
 
@@ -173,7 +201,7 @@ fn verify(tx: &crate::store::ReadTx, noted: Option<&(u64, String)>) -> Result<Ve
                 return Ok(verdict(Some(format!("entry {next} was changed, or the one before it"))));
             }
             if let Some((_, hash)) = noted.filter(|(seq, _)| *seq == entry.seq) {
-                if *hash != super::export::hex(&entry.hash) {
+                if !hash.eq_ignore_ascii_case(&super::export::hex(&entry.hash)) {
                     return Ok(verdict(Some(format!("entry {next} is not the one that was noted"))));
                 }
                 noted_was_seen = true;

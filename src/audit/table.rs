@@ -94,6 +94,17 @@ pub fn from(tx: &impl Tx, seq: u64, limit: usize) -> Result<Vec<Entry>> {
     rows.into_iter().map(|(_, value)| ENTRIES.decode(&value)).collect()
 }
 
+/// The hash that the one of an entry rests on.
+///
+/// # Errors
+/// As [`chain`].
+pub fn hash_before(tx: &impl Tx, seq: u64) -> Result<[u8; 32]> {
+    let chain = chain(tx)?;
+    let before = seq.checked_sub(1).filter(|before| *before >= chain.first);
+    let before = before.map_or(Ok(None), |before| ENTRIES.get(tx, &before.to_be_bytes()))?;
+    Ok(before.map_or(chain.anchor, |entry| entry.hash))
+}
+
 /// One page of the events that a filter has, the newest first. It may have fewer than asked for, and still a next one:
 /// then so many were looked at as one request may look at.
 ///

@@ -43,10 +43,24 @@ impl PageRequest {
                 .ok_or_else(|| Error::invalid("limit", "must be 1 to 200"))?,
         };
         let after = cursor
+            .filter(|text| !text.is_empty())
             .map(|text| URL_SAFE_NO_PAD.decode(text))
             .transpose()
             .map_err(|_| Error::invalid("cursor", "is not a cursor of this list"))?;
         Ok(Self { after, limit })
+    }
+
+    /// Refuses a cursor that is of another list: its key has to begin so, and to have so many bytes where all of them do.
+    ///
+    /// # Errors
+    /// `Error::Invalid` naming `cursor`.
+    pub fn check(&self, prefix: &[u8], bytes: Option<usize>) -> Result<()> {
+        let fits = |key: &Vec<u8>| key.starts_with(prefix) && bytes.is_none_or(|bytes| key.len() == bytes);
+        if self.after.as_ref().is_none_or(fits) {
+            Ok(())
+        } else {
+            Err(Error::invalid("cursor", "is not a cursor of this list"))
+        }
     }
 
     /// Everything, for callers inside the program.

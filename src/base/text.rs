@@ -31,7 +31,7 @@ pub struct Email(String);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DisplayName(String);
 
-/// The name of a role or a service account: 1 to 64 of `a`-`z`, `0`-`9`, `.`, `_` and `-`.
+/// The name of a role or a service account: 1 to 64 of `a`-`z`, `0`-`9`, `.`, `_` and `-`, not all of them signs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Slug(String);
 
@@ -127,11 +127,14 @@ impl Slug {
     /// `Error::Invalid` naming `field`.
     pub fn parse(field: &'static str, text: &str) -> Result<Self> {
         let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'-');
-        if (1..=SLUG_MAX).contains(&text.len()) && text.bytes().all(plain) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(Error::invalid(field, "must have 1 to 64 of a-z, 0-9, '.', '_' and '-'"))
+        if !(1..=SLUG_MAX).contains(&text.len()) || !text.bytes().all(plain) {
+            return Err(Error::invalid(field, "must have 1 to 64 of a-z, 0-9, '.', '_' and '-'"));
         }
+        // `/roles/..` is another path to many clients.
+        if !text.bytes().any(|b| b.is_ascii_alphanumeric()) {
+            return Err(Error::invalid(field, "must have a letter or a digit"));
+        }
+        Ok(Self(text.to_owned()))
     }
 
     #[must_use]
@@ -157,6 +160,9 @@ impl DisplayName {
         if name.chars().any(|c| c.is_control() || rearranges(c)) {
             return Err(Error::invalid(field, "must not have control characters"));
         }
+        if !name.is_empty() && !is_visible(&name) {
+            return Err(Error::invalid(field, "has nothing that can be seen"));
+        }
         Ok((!name.is_empty()).then_some(Self(name)))
     }
 
@@ -171,6 +177,19 @@ impl DisplayName {
 #[must_use]
 pub fn rearranges(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
+}
+
+/// Whether anything of a text can be seen (Unicode Standard, section 23.2: some characters take no room).
+#[must_use]
+pub fn is_visible(text: &str) -> bool {
+    let takes_room = |c: char| {
+        !c.is_whitespace()
+            && !rearranges(c)
+            && !matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+                | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2065}' | '\u{2800}'
+                | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{e0000}'..='\u{e0fff}')
+    };
+    text.chars().any(takes_room)
 }
 
 impl fmt::Display for Username {

@@ -19,12 +19,12 @@ const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// Turns a credential into the one it stands for. The application implements it; this folder knows no feature.
 pub trait Authenticator: Send + Sync {
-    /// Who holds an API key, used from an address.
+    /// Who holds an API key, used from an address. `by` says, for one that is refused, who has tried.
     ///
     /// # Errors
     /// `Error::InvalidToken`, `Error::TokenExpired`, `Error::TokenRevoked` or `Error::WrongNetwork`;
     /// `Error::Unavailable` when the store does not serve.
-    fn api_key(&self, key: &str, address: IpAddr) -> Result<Actor>;
+    fn api_key(&self, key: &str, address: IpAddr, by: &dyn Fn() -> Initiator) -> Result<Actor>;
 
     /// Who holds an API key that somebody has shown, wherever it is used.
     ///
@@ -112,6 +112,7 @@ pub fn identify(
     cookies: &Cookies,
     headers: &HeaderMap,
     address: IpAddr,
+    by: &dyn Fn() -> Initiator,
 ) -> Result<Option<Presented>> {
     let key = single(headers, &API_KEY, "The header X-API-Key came twice")?;
     let (bearer, cookie) = (bearer(headers)?, cookies.access(headers)?);
@@ -121,7 +122,7 @@ pub fn identify(
                 "The request has an API key and a token: which shall count?".into(),
             ));
         }
-        let actor = authenticator.api_key(key.to_str().map_err(|_| Error::InvalidToken)?, address)?;
+        let actor = authenticator.api_key(key.to_str().map_err(|_| Error::InvalidToken)?, address, by)?;
         return Ok(Some(Presented { actor, credential: Credential::Key }));
     }
     let Some(token) = bearer.or(cookie) else { return Ok(None) };

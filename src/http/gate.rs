@@ -23,13 +23,14 @@ use super::body::Bodies;
 use super::caller::{self, Authenticator, Credential, Presented};
 use super::cookies::Cookies;
 use super::envelope::{self, Failure, TimedOut};
-use super::info::RequestInfo;
+use super::info::{RequestInfo, shown_user_agent};
 use super::limit::{Allowance, Client, RateLimiter};
 use super::routes::Routes;
 use super::spec::AllowTable;
 use super::{cors, csrf, limit};
 use crate::base::{Clock, Entropy, Env, Error, Result, entropy};
 use crate::config::{Config, IpNets, Origins, PublicUrl};
+use crate::rbac::{Initiator, Who};
 
 /// An API answers with data: nothing of it may be run, framed or fetched from.
 const CONTENT_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
@@ -219,10 +220,13 @@ impl Gate {
         let peer = request.remote_addr().as_socket_addr().map(std::net::SocketAddr::ip);
         let peer = peer.ok_or_else(|| Error::internal("a request from no address"))?;
         let address = client_address(peer, request.headers(), &self.trusted_proxies);
-        let presented =
-            caller::identify(self.authenticator.as_ref(), &self.cookies, request.headers(), address);
+        let user_agent = request.headers().get(USER_AGENT).cloned();
+        let nobody =
+            || Initiator::at(Who::Nobody, address, shown_user_agent(user_agent.as_ref()), about.id.clone());
+        let (authenticator, headers) = (self.authenticator.as_ref(), request.headers());
+        let presented = caller::identify(authenticator, &self.cookies, headers, address, &nobody);
         let authenticator = Arc::clone(&self.authenticator);
-        let (id, user_agent) = (about.id.clone(), request.headers().get(USER_AGENT).cloned());
+        let id = about.id.clone();
         let info = Arc::new(RequestInfo { address, presented, authenticator, id, user_agent });
         request.extensions_mut().insert(Arc::clone(&info));
         let info = about.info.get_or_init(|| info);

@@ -6,6 +6,7 @@ use poem::Request;
 use poem::http::HeaderValue;
 
 use super::caller::{Authenticator, Presented};
+use crate::base::text::rearranges;
 use crate::base::{Error, Result};
 use crate::rbac::{Initiator, Who};
 
@@ -35,8 +36,7 @@ impl RequestInfo {
     /// What the client calls itself, cut to a bounded length.
     #[must_use]
     pub fn user_agent(&self) -> String {
-        let text = self.user_agent.as_ref().map(|value| String::from_utf8_lossy(value.as_bytes()));
-        text.unwrap_or_default().chars().filter(|c| !c.is_control()).take(MAX_USER_AGENT).collect()
+        shown_user_agent(self.user_agent.as_ref())
     }
 
     /// Somebody who begins something with this request.
@@ -51,4 +51,10 @@ impl RequestInfo {
         let who = self.presented.as_ref().ok().and_then(Option::as_ref).map(|somebody| somebody.actor.who());
         self.initiator(who.unwrap_or_default())
     }
+}
+
+/// What a client calls itself, cut to a bounded length, without what would rearrange the text around it.
+pub(super) fn shown_user_agent(value: Option<&HeaderValue>) -> String {
+    let text = value.map(|value| String::from_utf8_lossy(value.as_bytes())).unwrap_or_default();
+    text.chars().filter(|c| !c.is_control() && !rearranges(*c)).take(MAX_USER_AGENT).collect()
 }

@@ -108,7 +108,8 @@ impl FromStr for SubjectId {
     /// # Errors
     /// `Error::Invalid` naming `subject` for what is no id of either.
     fn from_str(text: &str) -> Result<Self> {
-        if let Ok(id) = text.parse::<u64>() {
+        // One id has one spelling.
+        if let Some(id) = text.parse::<u64>().ok().filter(|id| id.to_string() == text) {
             return Ok(Self::User(id));
         }
         let service = text.parse().map(Self::Service);

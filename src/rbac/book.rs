@@ -1,10 +1,10 @@
 //! All roles with what they come to, once the roles that they include are followed. Pure.
-use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use foldhash::fast::RandomState;
 
 use super::actor::{Actor, Subject, Via};
+use super::held::{Held, Part};
 use super::model::{ADMIN, Role, RoleName, SUPERUSER, USER};
 use super::permission::{OWN, Pattern};
 use crate::api_key::Rights;
@@ -23,8 +23,10 @@ const EVERYONES: &[&str] =
 /// What somebody holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Grants {
-    exact: HashSet<String, RandomState>,
-    patterns: Vec<Pattern>,
+    pub(super) exact: HashSet<String, RandomState>,
+    pub(super) patterns: Vec<Pattern>,
+    /// The same, to be found.
+    known: HashSet<Pattern, RandomState>,
 }
 
 impl Grants {
@@ -37,7 +39,18 @@ impl Grants {
     /// Whether a whole pattern is in it.
     #[must_use]
     pub fn includes(&self, pattern: &Pattern) -> bool {
-        self.exact.contains(pattern.as_str()) || self.patterns.iter().any(|mine| mine.includes(pattern))
+        self.exact.contains(pattern.as_str()) || pattern.wider().any(|wider| self.known.contains(&wider))
+    }
+
+    /// How many names and patterns it has.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.exact.len() + self.patterns.len()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// What of it is in another, too.
@@ -58,10 +71,18 @@ impl Grants {
         self.exact.iter().map(|name| Pattern::of_exact(name)).chain(self.patterns.iter().cloned())
     }
 
+    /// One pattern alone.
+    #[must_use]
+    pub fn of(pattern: &Pattern) -> Self {
+        let mut one = Self::default();
+        one.add(pattern);
+        one
+    }
+
     fn add(&mut self, pattern: &Pattern) {
         if pattern.is_exact() {
             self.exact.insert(pattern.as_str().to_owned());
-        } else if !self.patterns.contains(pattern) {
+        } else if self.known.insert(pattern.clone()) {
             self.patterns.push(pattern.clone());
         }
     }
@@ -69,74 +90,6 @@ impl Grants {
     fn extend(&mut self, other: &Self) {
         self.exact.extend(other.exact.iter().cloned());
         other.patterns.iter().for_each(|pattern| self.add(pattern));
-    }
-}
-
-/// What somebody holds, looked up and not added up: for questions that come with every request.
-pub struct Held<'a> {
-    owner: Part<'a>,
-    /// What a key that is not for everything has of it.
-    key: Option<Part<'a>>,
-}
-
-impl Held<'_> {
-    /// Whether a permission is in it.
-    #[must_use]
-    pub fn allows(&self, permission: &str) -> bool {
-        self.owner.allows(permission) && self.key.as_ref().is_none_or(|key| key.allows(permission))
-    }
-
-    /// All of it, in order, without what a wider pattern has in it.
-    #[must_use]
-    pub fn list(&self) -> Vec<String> {
-        let mut all = match &self.key {
-            None => self.owner.all(),
-            Some(key) => key.within(&self.owner),
-        };
-        let patterns = all.iter().filter(|one| one.contains('*'));
-        let wide: Vec<_> = patterns.map(|one| Pattern::of_exact(one)).collect();
-        all.retain(|one| !wide.iter().any(|wider| wider.as_str() != one && wider.includes_named(one)));
-        all.sort_unstable();
-        all.dedup();
-        all.into_iter().map(Cow::into_owned).collect()
-    }
-}
-
-/// Some roles, and what is named beside them.
-struct Part<'a> {
-    roles: Vec<&'a Grants>,
-    named: &'a [Pattern],
-}
-
-impl<'a> Part<'a> {
-    fn allows(&self, permission: &str) -> bool {
-        self.roles.iter().any(|grants| grants.allows(permission))
-            || self.named.iter().any(|pattern| pattern.matches(permission))
-    }
-
-    fn exact(&self) -> impl Iterator<Item = &'a str> {
-        let of_roles = self.roles.iter().flat_map(|grants| grants.exact.iter().map(String::as_str));
-        of_roles.chain(self.named.iter().filter(|one| one.is_exact()).map(Pattern::as_str))
-    }
-
-    fn patterns(&self) -> impl Iterator<Item = &'a Pattern> {
-        let of_roles = self.roles.iter().flat_map(|grants| grants.patterns.iter());
-        of_roles.chain(self.named.iter().filter(|one| !one.is_exact()))
-    }
-
-    fn all(&self) -> Vec<Cow<'a, str>> {
-        self.exact().chain(self.patterns().map(Pattern::as_str)).map(Cow::Borrowed).collect()
-    }
-
-    /// What of it is in another, too, some of it more than once.
-    fn within(&self, other: &Self) -> Vec<Cow<'a, str>> {
-        let mut both: Vec<_> = self.exact().filter(|name| other.allows(name)).map(Cow::Borrowed).collect();
-        for mine in self.patterns() {
-            both.extend(other.exact().filter(|name| mine.matches(name)).map(Cow::Borrowed));
-            let patterns = other.patterns().filter_map(|theirs| mine.intersection(theirs));
-            both.extend(patterns.map(|pattern| Cow::Owned(pattern.as_str().to_owned())));
-        }
-        both
     }
 }
 

@@ -1,6 +1,7 @@
 //! Who may do what.
 pub mod actor;
 pub mod book;
+pub mod held;
 pub mod http;
 pub mod model;
 pub mod permission;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::permission::Pattern;
 use crate::account::User;
-use crate::base::text::Slug;
+use crate::base::text::{Slug, rearranges};
 use crate::base::{Error, Result, Timestamp};
 
 /// The role of whoever may do everything.
@@ -102,7 +102,7 @@ pub fn parse_description(text: &str) -> Result<String> {
     if text.chars().count() > MAX_DESCRIPTION {
         return Err(Error::invalid("description", "must have at most 500 characters"));
     }
-    if text.chars().any(char::is_control) {
+    if text.chars().any(|c| c.is_control() || rearranges(c)) {
         return Err(Error::invalid("description", "must not have control characters"));
     }
     Ok(text.to_owned())

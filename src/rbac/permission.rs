@@ -111,12 +111,23 @@ impl Pattern {
     /// Whether everything that the other has in it is in this one, too.
     #[must_use]
     pub fn includes(&self, other: &Self) -> bool {
-        self.includes_named(&other.0)
+        self.0 == ANY || other.0 != ANY && covers(&self.0, &other.0)
     }
 
-    /// [`Pattern::includes`] for the text of one.
-    pub(super) fn includes_named(&self, other: &str) -> bool {
-        self.0 == ANY || other != ANY && covers(&self.0, other)
+    /// Every pattern that has all of this one in it, itself included: at most 65, so that looking each up is cheaper than
+    /// holding this one against many.
+    pub(super) fn wider(&self) -> impl Iterator<Item = Self> + '_ {
+        let segments: Vec<_> = self.0.split(':').collect();
+        let narrow: Vec<_> = (0..segments.len()).filter(|at| segments[*at] != ANY).collect();
+        let most = if self.0 == ANY { 0 } else { 1_u32 << narrow.len() };
+        let widened = move |chosen: u32| {
+            let mut segments = segments.clone();
+            narrow.iter().enumerate().filter(|(bit, _)| chosen >> bit & 1 == 1).for_each(|(_, at)| {
+                segments[*at] = ANY;
+            });
+            Self(segments.join(":"))
+        };
+        (0..most).map(widened).chain([Self::everything()])
     }
 }
 
@@ -303,6 +314,15 @@ mod tests {
             if mine.includes(&other) && other.matches(&name) {
                 prop_assert!(mine.matches(&name));
             }
+        }
+
+        #[test]
+        fn the_wider_ones_are_those_that_include_it(
+            mine in "([ab*]:){1,3}[ab*]", other in "([ab*]:){1,3}[ab*]",
+        ) {
+            let (mine, other) = (pattern(&mine), pattern(&other));
+            prop_assert_eq!(mine.wider().any(|wider| wider == other), other.includes(&mine));
+            prop_assert!(Pattern::everything().wider().eq([Pattern::everything()]));
         }
 
         #[test]

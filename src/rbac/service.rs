@@ -4,17 +4,21 @@ use std::sync::Arc;
 use super::actor::{Actor, Initiator, Subject, SubjectId, Via, ViaId, Who};
 use super::book::{Grants, RoleBook};
 use super::model::{Role, RoleChange, RoleName, SUPERUSER, roles_of};
-use super::permission::{OWN, Pattern, Permission};
+use super::permission::{Named, OWN, Pattern, Permission, PermissionsWrite};
 use super::table::{self, Definition};
 use crate::account::{self, User};
 use crate::audit::{self, Event};
 use crate::base::{Env, Error, Result, Timestamp};
 use crate::store::{Single, Store, Tx, WriteTx};
-use crate::{api_key, service_account};
+use crate::{api_key, service_account, session};
 
 const MAX_PERMISSIONS: usize = 500;
 const MAX_INCLUDES: usize = 50;
 const MAX_ROLES: usize = 2000;
+/// Names and patterns that one role may come to with those that it includes, and all roles together: they are added up
+/// in every change of rights.
+const MAX_SUM: usize = 2000;
+const MAX_SUM_OF_ALL: usize = 100_000;
 
 /// Roles and permissions.
 #[derive(Clone)]
@@ -36,6 +40,9 @@ impl Initiator {
             Who::Subject { id, via, .. } => (*id, *via),
         };
         let subject = subject_by_id(tx, id)?.filter(Subject::may_go_on).ok_or(Error::TokenRevoked)?;
+        if let ViaId::Session(session) = via {
+            session::table::by_id(tx, session)?.ok_or(Error::TokenRevoked)?;
+        }
         let book = book_of(tx)?;
         let mut held = book.sum(subject.roles());
         if let ViaId::Key(key) = via {
@@ -44,6 +51,14 @@ impl Initiator {
         }
         let missing = given.patterns().find(|pattern| !held.includes(pattern));
         missing.map_or(Ok(()), |pattern| Err(Error::Forbidden(pattern.as_str().to_owned().into())))
+    }
+
+    /// Whether it still has a permission, in the change that needs it.
+    ///
+    /// # Errors
+    /// As [`Initiator::check`].
+    pub fn check_permission(&self, tx: &impl Tx, name: &'static str) -> Result<()> {
+        self.check(tx, &Grants::of(&Pattern::parse("permissions", name)?))
     }
 }
 
@@ -152,6 +167,9 @@ impl Roles {
             if account::table::has_holder(tx, &name)? || service_account::table::has_holder(tx, &name)? {
                 return Err(Error::invalid("name", "is held by users or service accounts"));
             }
+            if api_key::table::has_holder(tx, &name)? {
+                return Err(Error::invalid("name", "is held by API keys"));
+            }
             table::remove_role(tx, &role.name);
             cache.forget(tx);
             audit::table::append(tx, Event::new(&by, "role.deleted", now).with("role", &name))
@@ -180,6 +198,7 @@ impl Roles {
     pub async fn define(&self, by: Initiator, name: Permission, description: String) -> Result<Definition> {
         let created_at = self.env.now();
         let change = move |tx: &mut WriteTx| {
+            by.check_permission(tx, PermissionsWrite::NAME)?;
             if is_defined(tx, name.as_str())? {
                 return Err(Error::invalid("name", "is taken"));
             }
@@ -202,6 +221,7 @@ impl Roles {
             if OWN.iter().any(|(own, _)| *own == name.as_str()) {
                 return Err(Error::invalid("name", "is a permission of this service"));
             }
+            by.check_permission(tx, PermissionsWrite::NAME)?;
             table::permission(tx, name.as_str())?.ok_or(Error::NotFound("permission"))?;
             let named = Pattern::from(name.clone());
             if book_of(tx)?.roles().any(|role| role.permissions.contains(&named)) {
@@ -231,26 +251,41 @@ impl Roles {
             check_defined(tx, &role.permissions)?;
             let others = table::roles(tx)?.into_iter().filter(|other| other.name != role.name);
             let new = RoleBook::new(others.chain([role.clone()]))?;
+            check_sums(&new)?;
             for book in [&old, &new] {
                 book.grants(role.name.as_str()).map_or(Ok(()), |grants| by.check(tx, grants))?;
             }
             let action = if old.role(role.name.as_str()).is_some() { "role.changed" } else { "role.created" };
             table::put_role(tx, &role)?;
             cache.forget(tx);
-            audit::table::append(tx, written(&by, action, &role, now))?;
+            audit::table::append(tx, written(&by, action, (old.role(role.name.as_str()), &role), now))?;
             Ok(role)
         };
         self.store.write(change).await
     }
 }
 
-fn written(by: &Initiator, action: &str, role: &Role, now: Timestamp) -> Event {
-    let permissions: Vec<_> = role.permissions.iter().map(Pattern::as_str).collect();
-    let includes: Vec<_> = role.includes.iter().map(RoleName::as_str).collect();
-    Event::new(by, action, now)
-        .with("role", role.name.as_str())
-        .with("permissions", permissions.join(" "))
-        .with("includes", includes.join(" "))
+/// A role that was written; of one that was there before, what it had.
+fn written(by: &Initiator, action: &str, (old, new): (Option<&Role>, &Role), now: Timestamp) -> Event {
+    let permissions = |role: &Role| {
+        let all: Vec<_> = role.permissions.iter().map(Pattern::as_str).collect();
+        all.join(" ")
+    };
+    let includes = |role: &Role| {
+        let all: Vec<_> = role.includes.iter().map(RoleName::as_str).collect();
+        all.join(" ")
+    };
+    let mut event = Event::new(by, action, now)
+        .with("role", new.name.as_str())
+        .with("permissions", permissions(new))
+        .with("includes", includes(new));
+    if let Some(old) = old.filter(|old| old.permissions != new.permissions) {
+        event = event.with("permissions_before", permissions(old));
+    }
+    if let Some(old) = old.filter(|old| old.includes != new.includes) {
+        event = event.with("includes_before", includes(old));
+    }
+    event
 }
 
 /// What a user who is given these roles instead of the ones it has would gain and lose.
@@ -301,6 +336,20 @@ pub fn check_defined(tx: &impl Tx, permissions: &[Pattern]) -> Result<()> {
 
 fn is_defined(tx: &impl Tx, name: &str) -> Result<bool> {
     Ok(OWN.iter().any(|(own, _)| *own == name) || table::permission(tx, name)?.is_some())
+}
+
+fn check_sums(book: &RoleBook) -> Result<()> {
+    let sums: Vec<_> =
+        book.roles().filter_map(|role| book.grants(role.name.as_str())).map(Grants::len).collect();
+    let (largest, all) = (sums.iter().max().copied().unwrap_or_default(), sums.iter().sum::<usize>());
+    if largest > MAX_SUM {
+        return Err(Error::invalid("permissions", format!("would come to more than {MAX_SUM} in one role")));
+    }
+    if all > MAX_SUM_OF_ALL {
+        let reason = format!("would come to more than {MAX_SUM_OF_ALL} in all roles together");
+        return Err(Error::invalid("permissions", reason));
+    }
+    Ok(())
 }
 
 fn check_sizes(role: &Role) -> Result<()> {

@@ -103,7 +103,13 @@ impl ServiceAccounts {
                 (false, true) => "service_account.enabled",
                 _ => "service_account.changed",
             };
-            let event = described(by, action, &new);
+            let mut event = described(by, action, &new);
+            if old.name != new.name {
+                event = event.with("name_before", old.name.as_str());
+            }
+            if old.description != new.description {
+                event = event.with("description", &new.description);
+            }
             Ok((new, event))
         })
         .await

@@ -65,6 +65,7 @@ pub fn by_name(tx: &impl Tx, name: &str) -> Result<Option<ServiceAccount>> {
 /// # Errors
 /// As [`by_id`].
 pub fn page(tx: &impl Tx, request: &PageRequest) -> Result<Page<ServiceAccount>> {
+    request.check(&[], Some(16))?;
     ACCOUNTS.page(tx, &[], request)
 }
 

@@ -69,6 +69,7 @@ pub fn by_id(tx: &impl Tx, id: Id<Session>) -> Result<Option<Session>> {
 /// # Errors
 /// As [`by_id`].
 pub fn of_user(tx: &impl Tx, user: u64, request: &PageRequest) -> Result<Page<Session>> {
+    request.check(&user.to_be_bytes(), Some(user_key(user, Id::from_bytes([0; 16])).len()))?;
     let rows = tx.rows(
         BY_USER.name(),
         &user.to_be_bytes(),

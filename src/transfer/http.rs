@@ -62,7 +62,7 @@ struct RowError {
 impl TransferApi {
     /// Import accounts, with their password hashes
     ///
-    /// A file of at most 10,000 rows: JSON objects, one a line, or CSV with the names of its columns in the first line.
+    /// A file of at most 10,000 rows and the largest body that is taken (1 MiB by default): JSON objects, one a line, or CSV with the names of its columns in the first line.
     /// Fields: `username`, `email`, and if you like `first_name`, `last_name`, `password_hash`, `is_active`, `roles`
     /// (in CSV separated by spaces or `;`); others are ignored. A row that cannot be taken is reported and keeps no
     /// other out. Nobody gives roles that come to more than they hold.

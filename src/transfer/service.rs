@@ -109,11 +109,22 @@ impl Transfer {
         checked.into_iter().map(settle).collect()
     }
 
-    /// One page of all accounts by id, without those in the recycle bin: it may have fewer than asked for.
+    /// One page of all accounts by id, without those in the recycle bin: it may have fewer than asked for. That somebody
+    /// takes them away is written before the first is given.
     ///
     /// # Errors
-    /// `Error::Unavailable` when the store does not serve.
-    pub async fn export(&self, request: PageRequest) -> Result<Page<User>> {
+    /// `Error::Unavailable` when the store does not serve, and when it takes no writes.
+    pub async fn export(
+        &self,
+        by: &Initiator,
+        request: PageRequest,
+        with_hashes: bool,
+    ) -> Result<Page<User>> {
+        if request.after.is_none() {
+            let event = Event::new(by, "user.exported", self.env.now());
+            let event = event.with("password_hashes", with_hashes.to_string());
+            self.store.write(move |tx| audit::table::append(tx, event)).await?;
+        }
         let mut page = self.store.scan(move |tx| table::page(tx, &request)).await?;
         page.items.retain(|user| user.deleted_at.is_none());
         Ok(page)

@@ -5,8 +5,9 @@ use crate::account::table::{self, BIN_SECS};
 use crate::account::{NewUser, ProfileChange, User};
 use crate::audit::{self, Event};
 use crate::base::{Env, Error, Id, Page, PageRequest, Result};
-use crate::rbac::Initiator;
+use crate::rbac::permission::UsersWrite;
 use crate::rbac::service::check_over;
+use crate::rbac::{Initiator, Named};
 use crate::session::change::{end, end_all};
 use crate::session::{self, LiveSessions, Session};
 use crate::store::{Store, Sweep, WriteTx};
@@ -62,6 +63,7 @@ impl Users {
     pub async fn create(&self, by: Initiator, new: NewUser) -> Result<User> {
         let now = self.env.now();
         let change = move |tx: &mut WriteTx| {
+            by.check_permission(tx, UsersWrite::NAME)?;
             let user = table::insert(tx, |id| new.into_user(id, String::new(), now))?;
             audit::table::append(tx, Event::new(&by, "user.created", now).about_user(&user))?;
             Ok(user)

@@ -99,12 +99,12 @@ async fn the_audit_trail_reads_like_a_story_and_verifies() {
         let text = place.run(&["audit", "list", "--limit", "1"]).text();
         assert!(text.contains("user.disabled  host -> user bob\nmore: --cursor "), "{text}");
         let lines = place.run(&["audit", "export"]).text();
-        assert_eq!(lines.lines().count(), 4);
+        assert_eq!(lines.lines().count(), 5);
         let verdict = place.json(&["--json", "audit", "verify"]);
-        assert_eq!((&verdict["intact"], &verdict["last"]), (&json!(true), &json!(4)));
-        let noted = format!("4:{}", verdict["head"].as_str().unwrap());
+        assert_eq!((&verdict["intact"], &verdict["last"]), (&json!(true), &json!(5)));
+        let noted = format!("5:{}", verdict["head"].as_str().unwrap());
         place.run(&["user", "enable", "bob"]).text();
-        place.run(&["audit", "verify", "--noted", &noted]).text();
+        place.run(&["audit", "verify", "--noted", &noted.to_uppercase()]).text();
         let other = format!("3:{}", verdict["head"].as_str().unwrap());
         let said = place.run(&["audit", "verify", "--noted", &other]);
         assert_eq!(said.code, 4, "{said:?}");

@@ -70,7 +70,7 @@ const LAYERS: &[Layer] = &[
         libraries: &["poem", "poem_openapi", "moka", "tokio"],
     },
     Layer {
-        files: &["rbac/actor.rs", "rbac/model.rs", "rbac/permission.rs", "rbac/book.rs"],
+        files: &["rbac/actor.rs", "rbac/model.rs", "rbac/permission.rs", "rbac/book.rs", "rbac/held.rs"],
         ours: &["account", "api_key", "base", "service_account", "session"],
         libraries: &[],
     },

@@ -222,7 +222,13 @@ async fn about_others_one_may_ask_with_the_right_to() {
     assert_eq!((&answer["results"], &answer["subject"]), (&none, &Value::Null));
     app.app.accounts.set_active(Initiator::host(), 3, false).await.unwrap();
     assert_eq!(app.json(ask(&ann, json!({"subject": "3"})), 200).await["subject"], Value::Null);
-    app.refuses(ask(&ann, json!({"subject": "ann"})), "subject").await;
+    for none in ["ann", "+1", "01", " 1"] {
+        app.refuses(ask(&ann, json!({"subject": none})), "subject").await;
+    }
+    // Everybody may ask about oneself, by name too.
+    let carl = app.user("carl").await;
+    let own = json!({"subject": carl.id().to_string(), "permissions": ["account:read"]});
+    assert_eq!(app.json(carl.bearer(Method::POST, "/auth/check").json(&own), 200).await["allowed"], true);
     app.refuses(ask(&ann, json!({"subject": "1", "token": "x"})), "token").await;
     for bad in [json!([]), json!(["users"]), json!(vec!["a:b"; 101])] {
         app.refuses(make(&ann, "/auth/check", &json!({"permissions": bad})), "permissions").await;
@@ -252,16 +258,18 @@ async fn the_last_superuser_stays() {
 async fn rights_that_were_taken_before_the_change_give_nothing() {
     use auth_service::base::Id;
     use auth_service::rbac::{RoleName, SubjectId, ViaId, Who, model::RoleChange};
+    use auth_service::session::Session;
     let app = TestApp::start().await;
     app.superuser("root").await;
     let ann = app.user("ann").await;
+    let session: Id<Session> = ann.session().parse().unwrap();
     let make = |name: &str| {
         let change = RoleChange {
             includes: Some(vec![RoleName::parse("includes", "admin").unwrap()]),
             ..Default::default()
         };
         let (id, name_of) = (SubjectId::User(ann.id()), "ann".to_owned());
-        let who = Who::Subject { id, name: name_of, via: ViaId::Session(Id::from_bytes([0; 16])) };
+        let who = Who::Subject { id, name: name_of, via: ViaId::Session(session) };
         let by = Initiator { who, ..Initiator::default() };
         app.app.roles.create(by, RoleName::parse("name", name).unwrap(), change)
     };
@@ -272,4 +280,37 @@ async fn rights_that_were_taken_before_the_change_give_nothing() {
     give(&app, "ann", &["admin"]).await;
     app.app.accounts.set_active(Initiator::host(), ann.id(), false).await.unwrap();
     assert!(make("third").await.is_err());
+}
+
+#[tokio::test]
+async fn what_roles_come_to_is_bounded() {
+    let app = TestApp::start().await;
+    let root = app.superuser("root").await;
+    let patterns = |role: usize| -> Vec<String> { (0..500).map(|n| format!("r{role}:p{n}:*")).collect() };
+    let make = |name: String, permissions: Vec<String>, includes: Vec<String>| {
+        let body = json!({"name": name, "permissions": permissions, "includes": includes});
+        root.bearer(Method::POST, "/roles").json(&body)
+    };
+    for role in 0..5 {
+        app.json(make(format!("r{role}"), patterns(role), vec![]), 201).await;
+    }
+    let names = |count: usize| (0..count).map(|n| format!("r{n}")).collect();
+    app.refuses(make("all".into(), vec![], names(5)), "permissions").await;
+    app.json(make("most".into(), vec![], names(4)), 201).await;
+    let ann = app.user("ann").await;
+    give(&app, "ann", &["most", "r4"]).await;
+    let held = app.json(ann.bearer(Method::GET, "/auth/me/permissions"), 200).await;
+    assert_eq!(held["permissions"].as_array().unwrap().len(), 2505);
+}
+
+#[tokio::test]
+async fn a_superuser_who_cannot_log_in_does_not_stand_in_for_the_last_one() {
+    let app = TestApp::start().await;
+    let root = app.superuser("root").await;
+    let new = json!({"username": "spare", "email": "spare@example.com"});
+    let spare = app.json(root.bearer(Method::POST, "/users").json(&new), 201).await;
+    let path = format!("/users/{}/roles", spare["id"]);
+    app.json(root.bearer(Method::PUT, &path).json(&json!({"roles": ["superuser"]})), 200).await;
+    let password = json!({"password": crate::support::PASSWORD});
+    app.refuses(root.bearer(Method::DELETE, "/auth/me").json(&password), "password").await;
 }

@@ -70,8 +70,11 @@ async fn accounts_are_found_by_what_their_names_and_addresses_begin_with() {
     app.refuses(root.bearer(Method::GET, "/users?is_active=maybe"), "is_active").await;
     let long = "x".repeat(3000);
     app.refuses(root.bearer(Method::GET, &format!("/users?username={long}")), "username").await;
-    let made_up = root.bearer(Method::GET, "/users?username=ann&cursor=AAAA");
-    app.json(made_up, 200).await;
+    for query in
+        ["username=ann&cursor=AAAA", "cursor=AAAA", "role=admin&cursor=AAAAAAAAAAE", "email=a&cursor=Yg"]
+    {
+        app.refuses(root.bearer(Method::GET, &format!("/users?{query}")), "cursor").await;
+    }
 }
 
 #[tokio::test]

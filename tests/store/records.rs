@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use auth_service::account::User;
 use auth_service::api_key::model::Previous;
-use auth_service::api_key::table::{LastUse, Uses};
+use auth_service::api_key::table::{LastUse, Made, Uses};
 use auth_service::api_key::{ApiKey, Rights};
 use auth_service::audit::export::exported;
 use auth_service::audit::table::Chain;
@@ -176,6 +176,12 @@ fn a_reset_is_written_as_ever() {
 }
 
 #[test]
+fn how_many_keys_were_made_is_written_as_ever() {
+    let made = Made { since: TIME, count: 300 };
+    check("api_key.made", &made, |_| made);
+}
+
+#[test]
 fn second_factors_are_written_as_ever() {
     let totp = Totp { sealed: vec![1, 2, 254], enabled_at: TIME, last_step: 58_333_000 };
     let recovery_codes = vec![[1; 32], [0xfe; 32]];
@@ -279,7 +285,7 @@ fn event() -> Event {
 fn an_event_is_written_and_hashed_as_ever() {
     let entry = Entry::after(&[7; 32], 300, event()).unwrap();
     check("audit", &entry, |_| entry.clone());
-    let line = exported(&entry).unwrap();
+    let line = exported(&entry, Some(&[7; 32])).unwrap();
     let expected = concat!(
         r#"{"seq":300,"at":"2025-06-15T11:09:03.405528Z","action":"api_key.created","outcome":"success","#,
         r#""actor":{"type":"user","id":"300","name":"ünal","api_key":"30313233343536373839616263646566"},"#,
@@ -287,7 +293,9 @@ fn an_event_is_written_and_hashed_as_ever() {
         r#""address":"10.1.2.3","user_agent":"curl/8 \"x\"","request_id":"req_1","count":1,"#,
         r#""details":{"name":"deploy"}"#,
     );
-    let (without_hash, hash) = line.trim_end().split_once(r#","hash":""#).unwrap();
+    let (rest, hash) = line.trim_end().split_once(r#","hash":""#).unwrap();
+    let (without_hash, previous) = rest.split_once(r#","previous_hash":""#).unwrap();
+    assert_eq!(previous, "07".repeat(32) + "\"");
     assert_eq!(without_hash, expected);
     let hash = from_hex(hash.trim_end_matches("\"}"));
     assert_eq!(hash, sha256(&[&[7; 32], format!("{expected}}}").as_bytes()]));
@@ -362,6 +370,7 @@ fn every_record_of_the_program_has_golden_bytes() {
             "Handle",
             "KeyRecord",
             "LastUse",
+            "Made",
             "Passkey",
             "Pending",
             "Place",

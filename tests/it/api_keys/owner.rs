@@ -55,7 +55,7 @@ async fn pages_and_made_up_cursors_show_the_own_keys_alone() {
     let page = |who: &Person, query: &str| who.bearer(Method::GET, &format!("/auth/api-keys?{query}"));
     let first = app.json(page(&ann, "limit=2"), 200).await;
     let cursor = first["next_cursor"].as_str().unwrap().to_owned();
-    let bobs = app.json(page(&bob, &format!("limit=3&cursor={cursor}")), 200).await;
+    app.refuses(page(&bob, &format!("limit=3&cursor={cursor}")), "cursor").await;
     let next = app.json(page(&ann, &format!("limit=3&cursor={cursor}")), 200).await;
     let names = |page: &Value| {
         let names =
@@ -66,12 +66,10 @@ async fn pages_and_made_up_cursors_show_the_own_keys_alone() {
         (names(&first), names(&next)),
         (vec!["a0".into(), "a1".into()], vec!["a2".into(), "a3".into(), "a4".into()])
     );
-    assert!(names(&bobs).iter().all(|name| name.starts_with('b')), "{bobs}");
-    for made_up in ["AAAA", "_____w", "AAAAAAAAAAABAAAAAAAAAAAAAAAAAAAAAA", "AA", "", "AQ"] {
-        let page = app.json(page(&ann, &format!("cursor={made_up}")), 200).await;
-        assert!(names(&page).iter().all(|name| name.starts_with('a')), "{page}");
+    for made_up in ["AAAA", "_____w", "AA", "AQ", "!"] {
+        app.refuses(page(&ann, &format!("cursor={made_up}")), "cursor").await;
     }
-    app.refuses(page(&ann, "cursor=!"), "cursor").await;
+    assert_eq!(names(&app.json(page(&ann, "cursor="), 200).await).len(), 5);
     // What goes meanwhile leaves no gap.
     app.done(of(&bob, Method::DELETE, &ids[1], "")).await;
     assert_eq!(names(&app.json(page(&bob, ""), 200).await), ["b0", "b2", "b3", "b4"]);

@@ -125,7 +125,8 @@ async fn statistics_are_the_owners_alone_and_come_in_pages() {
     };
     assert_eq!((names(&first), names(&second)), (vec![json!("a0"), json!("a1")], vec![json!("a2")]));
     assert_eq!((&second["items"][0]["accepted"], &second["next_cursor"]), (&json!(2), &Value::Null));
-    assert_eq!(statistics(&bob, &format!("?cursor={cursor}")).await["items"], json!([]));
+    let of_another = format!("/auth/api-keys/usage?cursor={cursor}");
+    app.refuses(bob.bearer(Method::GET, &of_another), "cursor").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -153,6 +154,8 @@ async fn uses_that_are_not_written_yet_do_not_bring_a_deleted_key_back() {
     app.app.tend().await;
     let findings = app.app.store.verify(&auth_service::app::CHECKS.concat()).unwrap();
     assert_eq!(findings.problems, Vec::<String>::new());
-    let left = findings.tables.iter().filter(|(table, rows)| table.starts_with("api_key") && **rows > 0);
+    // How many were made in this hour is still to be known.
+    let of_keys = |table: &str| table.starts_with("api_key") && table != "api_key.made";
+    let left = findings.tables.iter().filter(|(table, rows)| of_keys(table) && **rows > 0);
     assert_eq!(left.count(), 0, "{:?}", findings.tables);
 }

@@ -44,6 +44,39 @@ async fn failed_logins_are_counted_and_hold_nothing_that_was_typed() {
 }
 
 #[tokio::test]
+async fn a_key_that_is_not_taken_is_told_with_who_tried_and_who_was_shown_it() {
+    let app = TestApp::start().await;
+    let root = app.superuser("root").await;
+    let key = root.key(json!({"name": "x", "unrestricted": true})).await;
+    let id = app.json(root.bearer(Method::GET, "/auth/api-keys"), 200).await["items"][0]["id"].clone();
+    app.json(root.bearer(Method::POST, &format!("/auth/api-keys/{}/revoke", id.as_str().unwrap())), 200)
+        .await;
+    let tried = app.request(Method::GET, "/auth/me").header("X-API-Key", &key);
+    app.fails(
+        tried.header("User-Agent", "thief\u{202e}").header("X-Request-Id", "req-tried"),
+        401,
+        "TOKEN_REVOKED",
+    )
+    .await;
+    let verify = root.bearer(Method::POST, "/auth/api-keys/verify").header("X-Request-Id", "req-shown");
+    assert_eq!(app.json(verify.json(&json!({"key": key})), 200).await["reason"], "revoked");
+    let look = root.bearer(Method::POST, "/auth/api-keys/verify");
+    app.json(look.json(&json!({"key": key, "count": false})), 200).await;
+    let found = events(&root, "action=api_key.refused").await;
+    let said: Vec<_> = found
+        .iter()
+        .map(|event| {
+            (
+                event["request_id"].as_str().unwrap(),
+                event["user_agent"].as_str().unwrap(),
+                &event["actor"]["name"],
+            )
+        })
+        .collect();
+    assert_eq!(said, [("req-tried", "thief", &json!("")), ("req-shown", "", &json!("root"))]);
+}
+
+#[tokio::test]
 async fn refused_requests_are_counted_and_hold_no_credential() {
     let app = TestApp::start().await;
     let (root, ann) = (app.superuser("root").await, app.user("ann").await);

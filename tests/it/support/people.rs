@@ -81,6 +81,15 @@ impl Person<'_> {
         Self { app: self.app, tokens: Tokens::from(answer).await }
     }
 
+    /// Shows again who it is.
+    pub async fn proven(&self) -> Self {
+        let body = serde_json::json!({"password": super::PASSWORD});
+        let request = self.bearer(Method::POST, "/auth/reauthenticate").json(&body);
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{}", answer.text().await.unwrap());
+        Self { app: self.app, tokens: Tokens::from(answer).await }
+    }
+
     /// Ends the session.
     pub async fn log_out(&self) {
         let said = self.app.json(self.bearer(Method::POST, "/auth/logout"), 200).await;
