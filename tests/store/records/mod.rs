@@ -2,6 +2,8 @@
 //!
 //! `AUTH_BLESS=1` writes the files of the present versions. Files of older versions stay, and are read through
 //! `Record::upgrade`.
+mod ways_in;
+
 use std::path::{Path, PathBuf};
 
 use auth_service::account::User;
@@ -15,12 +17,7 @@ use auth_service::base::text::{DisplayName, Email, LookupKey, Slug, Username};
 use auth_service::base::{Id, Timestamp};
 use auth_service::crypto::{Algorithm, sha256};
 use auth_service::keys::{KeyRecord, Stage};
-use auth_service::login::model::Pending;
-use auth_service::mfa::Factors;
-use auth_service::mfa::model::{Setup, Totp, TrustedDevice};
 use auth_service::one_time::Started;
-use auth_service::passkey::model::{self, Passkey};
-use auth_service::passkey::table::{Handle, Place};
 use auth_service::rbac::table::Definition;
 use auth_service::rbac::{Initiator, Pattern, Permission, Role, RoleName, SubjectId, ViaId, Who};
 use auth_service::service_account::ServiceAccount;
@@ -182,37 +179,6 @@ fn how_many_keys_were_made_is_written_as_ever() {
 }
 
 #[test]
-fn second_factors_are_written_as_ever() {
-    let totp = Totp { sealed: vec![1, 2, 254], enabled_at: TIME, last_step: 58_333_000 };
-    let recovery_codes = vec![[1; 32], [0xfe; 32]];
-    let changed_at = TIME.plus_secs(1);
-    let factors = Factors { totp: Some(totp), passkeys: true, recovery_codes, changed_at };
-    check("mfa", &factors, |_| factors.clone());
-    let setup = Setup { sealed: vec![3, 4], expires_at: TIME };
-    check("mfa.setup", &setup, |_| setup.clone());
-    let device = TrustedDevice {
-        user_agent: "curl/8".to_owned(),
-        address: "2001:db8::1".to_owned(),
-        created_at: TIME,
-        last_used_at: TIME.plus_secs(1),
-        expires_at: TIME.plus_secs(2),
-    };
-    check("mfa.trusted_device", &device, |_| device.clone());
-}
-
-#[test]
-fn a_login_that_waits_is_written_as_ever() {
-    let pending = Pending {
-        password: [0xcd; 32],
-        amr: vec!["pwd".to_owned()],
-        wrong: 9,
-        created_at: TIME,
-        expires_at: TIME.plus_secs(600),
-    };
-    check("login.pending", &pending, |_| pending.clone());
-}
-
-#[test]
 fn an_api_key_is_written_as_ever() {
     let key = ApiKey {
         id: Id::from_bytes(*b"0123456789abcdef"),
@@ -238,31 +204,6 @@ fn an_api_key_is_written_as_ever() {
     check("api_key_last_use", &last, |_| last.clone());
     let uses = Uses { accepted: 300, refused: 2 };
     check("api_key_uses", &uses, |_| uses);
-}
-
-#[test]
-fn a_passkey_is_written_as_ever() {
-    let passkey = Passkey {
-        id: Id::from_bytes(*b"0123456789abcdef"),
-        user: 300,
-        name: "Ünal's laptop".to_owned(),
-        credential: vec![1, 2, 254, 255],
-        transports: vec!["internal".to_owned(), "hybrid".to_owned()],
-        rp_id: "id.example.org".to_owned(),
-        aaguid: Some([0xa5; 16]),
-        stored: "{\"cred\":{}}".to_owned(),
-        counter: 70_000,
-        backup_eligible: true,
-        backed_up: false,
-        created_at: TIME,
-        last_used: Some(model::LastUse { at: TIME.plus_secs(1), address: "10.1.2.3".to_owned() }),
-        counter_went_back_at: Some(TIME.plus_secs(2)),
-    };
-    check("passkey", &passkey, |_| passkey.clone());
-    let place = Place { user: 300, id: passkey.id };
-    check("passkey_place", &place, |_| place);
-    let handle = Handle([0xef; 16]);
-    check("passkey_handle", &handle, |_| handle);
 }
 
 fn event() -> Event {
