@@ -46,7 +46,7 @@ def until(what, check):
         if value:
             return value
         time.sleep(0.05)
-    raise SystemExit(f"surprise: not within {PATIENCE} seconds: {what}")
+    raise SystemExit(f"surprise: not within {PATIENCE} seconds: {what() if callable(what) else what}")
 
 
 def answers(url):
@@ -132,7 +132,8 @@ class Browser:
         return self.run("return document.querySelector(arguments[0])?.textContent ?? '';", selector)
 
     def wait_for(self, selector):
-        until(f"{selector} is seen; the page says: {self.text('#message')!r}", lambda: self.shows(selector))
+        what = lambda: f"{selector} is seen; the page says {self.text('#message')!r}"
+        until(what, lambda: self.shows(selector))
 
 
 def step(text):
@@ -222,7 +223,8 @@ def fill_in(browser, page):
 def remove(browser):
     browser.click("#list li button")
     until("an empty list", lambda: browser.shows("#mine") and not browser.shows("#list li"))
-    step("removed the passkey")
+    until("an authenticator that has forgotten it", lambda: not browser.credentials())
+    step("removed the passkey, and the authenticator has forgotten it")
 
 
 def main(binary):

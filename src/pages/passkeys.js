@@ -124,6 +124,9 @@ async function add() {
 
 async function remove(passkey) {
   await call("DELETE", `passkeys/${passkey.id}`);
+  // Has the authenticator forget it, too, where the browser can ask for that.
+  const { rp_id: rpId, credential_id: credentialId } = passkey;
+  await PublicKeyCredential.signalUnknownCredential?.({ rpId, credentialId }).catch(() => {});
   await showMine();
   say(`${passkey.name} was removed.`);
 }
@@ -149,6 +152,11 @@ async function showMine() {
   byId("list").replaceChildren(...list.items.map(itemOf));
   say("");
   show("mine");
+}
+
+async function endOthers() {
+  const { ended } = await call("DELETE", "sessions");
+  say(`${ended} other sessions were ended.`);
 }
 
 async function signOut() {
@@ -188,6 +196,7 @@ async function start() {
   byId("code-form").addEventListener("submit", doing(showCode));
   byId("second-factor-with-passkey").addEventListener("click", doing(showSecondPasskey));
   byId("add-form").addEventListener("submit", doing(add));
+  byId("end-others").addEventListener("click", doing(endOthers));
   byId("sign-out").addEventListener("click", doing(signOut));
   await showMine().catch(showSignIn);
 }

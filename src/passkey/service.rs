@@ -124,8 +124,9 @@ impl Passkeys {
         let attestation = Attestation::parse(reply.credential)?;
         let Opened { state, name: asked, mark } =
             self.challenges.open(Purpose::Register(session), &reply.challenge_id)?;
-        let registered =
-            party.register(&state, &attestation).map_err(|flaw| self.refuse_new(&by, user, flaw))?;
+        let registered = party
+            .register(&state, &attestation)
+            .map_err(|flaw| self.refuse_new(&by, user, flaw, &attestation))?;
         let name = name.or(asked).unwrap_or_else(|| default_name(now));
         let id = Id::new(now, self.env.entropy.as_ref());
         let passkey = Passkey::new(id, (user.id, party.id()), name, registered, now);
@@ -247,6 +248,10 @@ impl Passkeys {
             }
             Err(flaw) => {
                 let reason = format!("passkey_{}", flaw.name());
+                if flaw == Flaw::OtherOrigin {
+                    let (seen, taken) = (assertion.origin(), party.origins());
+                    tracing::warn!(seen, taken, "a passkey was used for another origin than public_url");
+                }
                 Err(self.refuse(by, Some(&user), &reason, Error::PasskeyRefused))
             }
         }
@@ -350,10 +355,16 @@ impl Passkeys {
     }
 
     /// Keeps account of a new passkey that is refused.
-    fn refuse_new(&self, by: &Initiator, user: &User, flaw: Flaw) -> Error {
+    fn refuse_new(&self, by: &Initiator, user: &User, flaw: Flaw, answer: &Attestation) -> Error {
         let event = Event::failed(by, "passkey.registration_refused", self.env.now()).about_user(user);
         self.failures.note(event.with("reason", flaw.name()));
-        Error::invalid("credential", flaw.reason())
+        match (flaw, answer.origin(), &self.reach.party) {
+            (Flaw::OtherOrigin, Some(seen), Ok(party)) => {
+                let reason = format!("{}: {seen} instead of {}", flaw.reason(), party.origins());
+                Error::invalid("credential", reason)
+            }
+            _ => Error::invalid("credential", flaw.reason()),
+        }
     }
 }
 

@@ -16,6 +16,8 @@ use crate::base::{Page, Result, Timestamp};
 pub struct PasskeyView {
     pub id: String,
     pub name: String,
+    /// By what it is named to browsers: for `PublicKeyCredential.signalUnknownCredential()`.
+    pub credential_id: String,
     /// The domain that it was made for.
     pub rp_id: String,
     /// The make of the authenticator, if it says so.
@@ -96,6 +98,7 @@ impl PasskeyView {
         Self {
             id: passkey.id.to_string(),
             name: passkey.name,
+            credential_id: URL_SAFE_NO_PAD.encode(&passkey.credential),
             rp_id: passkey.rp_id,
             aaguid: passkey.aaguid.map(uuid_text),
             transports: passkey.transports,
@@ -154,6 +157,7 @@ impl Example for PasskeyView {
         Self {
             id: "0197731f8b2d4c6e9a0b1c2d3e4f5061".into(),
             name: "Laptop".into(),
+            credential_id: some_bytes(),
             rp_id: "id.example.org".into(),
             aaguid: Some("adce0002-35bc-c60a-648b-0b25f1f05503".into()),
             transports: vec!["internal".into()],

@@ -7,6 +7,8 @@ use webauthn_rs::prelude::{PublicKeyCredential, RegisterPublicKeyCredential};
 use crate::base::{Error, Result};
 
 const MAX_TRANSPORTS: usize = 8;
+/// Characters of an origin that are shown.
+const MAX_ORIGIN: usize = 100;
 
 /// What is in an attestation, by name; the rest is not needed.
 const ATTESTED: &[&str] = &["id", "rawId", "type", "response.clientDataJSON", "response.attestationObject"];
@@ -32,6 +34,12 @@ impl Attestation {
         check_id(&parsed.id, &parsed.raw_id, &parsed.type_)?;
         Ok(Self { parsed, transports })
     }
+
+    /// Of what page the browser says it was made for.
+    #[must_use]
+    pub fn origin(&self) -> Option<String> {
+        origin_in(&self.parsed.response.client_data_json)
+    }
 }
 
 impl Assertion {
@@ -55,12 +63,25 @@ impl Assertion {
         self.0.get_user_unique_id()
     }
 
+    /// Of what page the browser says it was made for.
+    #[must_use]
+    pub fn origin(&self) -> Option<String> {
+        origin_in(&self.0.response.client_data_json)
+    }
+
     /// The counter that it claims (WebAuthn section 6.1): to be believed once [`RelyingParty::prove`](super::RelyingParty::prove) has been asked.
     #[must_use]
     pub fn counter(&self) -> Option<u32> {
         let bytes = self.0.response.authenticator_data.get(33..37)?;
         bytes.first_chunk().copied().map(u32::from_be_bytes)
     }
+}
+
+/// For people who look for what is wrong: it may be anything.
+fn origin_in(client_data: &[u8]) -> Option<String> {
+    let said: Value = serde_json::from_slice(client_data).ok()?;
+    let shown = |c: &char| c.is_ascii_graphic();
+    Some(said["origin"].as_str()?.chars().filter(shown).take(MAX_ORIGIN).collect())
 }
 
 fn unreadable(_: serde_json::Error) -> Error {

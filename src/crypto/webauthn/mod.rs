@@ -22,6 +22,8 @@ use answer::aaguid_of;
 pub const HANDLE_BYTES: usize = 16;
 /// Most bytes of a credential id (WebAuthn section 7.1, step 25).
 const MAX_CREDENTIAL_ID: usize = 1023;
+/// Most bytes that are stored of a credential: room for a chain of certificates, though nobody asks for one.
+const MAX_STORED: usize = 16 * 1024;
 /// The one that passkeys are made for: a domain, and the origins whose pages may use them.
 #[derive(Debug)]
 pub struct RelyingParty {
@@ -77,6 +79,7 @@ pub enum Flaw {
     Unreadable,
     OtherChallenge,
     OtherOrigin,
+    Framed,
     OtherRelyingParty,
     OtherKind,
     UserNotPresent,
@@ -95,6 +98,7 @@ impl Flaw {
             Self::Unreadable => "unreadable",
             Self::OtherChallenge => "other_challenge",
             Self::OtherOrigin => "other_origin",
+            Self::Framed => "framed",
             Self::OtherRelyingParty => "other_relying_party",
             Self::OtherKind => "other_kind",
             Self::UserNotPresent => "user_not_present",
@@ -113,6 +117,7 @@ impl Flaw {
             Self::Unreadable => "cannot be read",
             Self::OtherChallenge => "answers another challenge",
             Self::OtherOrigin => "was made for another origin",
+            Self::Framed => "was made in a frame of another origin",
             Self::OtherRelyingParty => "was made for another relying party",
             Self::OtherKind => "is the answer to another question",
             Self::UserNotPresent => "was made without its user",
@@ -130,7 +135,8 @@ impl From<WebauthnError> for Flaw {
         tracing::debug!(?error, "an answer of an authenticator is not good");
         match error {
             WebauthnError::MismatchedChallenge => Self::OtherChallenge,
-            WebauthnError::InvalidRPOrigin | WebauthnError::CredentialCrossOrigin => Self::OtherOrigin,
+            WebauthnError::InvalidRPOrigin => Self::OtherOrigin,
+            WebauthnError::CredentialCrossOrigin => Self::Framed,
             WebauthnError::InvalidRPIDHash => Self::OtherRelyingParty,
             WebauthnError::InvalidClientDataType => Self::OtherKind,
             WebauthnError::UserNotPresent => Self::UserNotPresent,
@@ -166,6 +172,13 @@ impl RelyingParty {
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// Whose pages may use its passkeys, its own first.
+    #[must_use]
+    pub fn origins(&self) -> String {
+        let all = self.library.get_allowed_origins().iter();
+        all.map(|origin| origin.origin().ascii_serialization()).collect::<Vec<_>>().join(", ")
     }
 
     /// Asks for a new passkey: one that the authenticator finds by itself later, whose user it verifies, and that is none
@@ -210,6 +223,9 @@ impl RelyingParty {
         // The browser names the credential outside of what it has been made of.
         if credential.cred_id != answer.parsed.raw_id || credential.cred_id.len() > MAX_CREDENTIAL_ID {
             return Err(Flaw::Unreadable);
+        }
+        if stored.len() > MAX_STORED {
+            return Err(Flaw::Unsupported);
         }
         Ok(Registered {
             stored,

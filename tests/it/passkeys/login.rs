@@ -1,4 +1,8 @@
 //! Logging in with passkeys, and answers that let nobody in.
+use auth_service::base::{Clock, Error};
+use auth_service::passkey::change::spend;
+use auth_service::passkey::{Purpose, Reply};
+use auth_service::rbac::Initiator;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -79,6 +83,25 @@ async fn an_answer_is_good_once_even_sixteen_times_at_once() {
     assert_eq!(good, 1);
     app.refuses(login(&app, &asked, &credential), "challenge_id").await;
     assert_eq!(refusal(&app).await, "passkey_challenge_used");
+}
+
+#[tokio::test]
+async fn of_two_answers_that_were_found_good_at_the_same_time_one_counts() {
+    let app = TestApp::start().await;
+    let mut device = Authenticator::synchronised(&device(&app).origin);
+    register(&app.user("ann").await, &mut device).await;
+    let asked = asked_for_login(&app).await;
+    let credential = device.get(&asked["options"]);
+    let (by, now) = (Initiator::default(), app.clock.now());
+    let reply = || Reply {
+        challenge_id: asked["challenge_id"].as_str().unwrap().to_owned(),
+        credential: credential.clone(),
+    };
+    let judge = async || app.app.passkeys.judge(&by, Purpose::Login, reply(), None).await.unwrap();
+    let (one, other) = (judge().await, judge().await);
+    app.app.store.write(move |tx| spend(tx, &one, now)).await.unwrap();
+    let refused = app.app.store.write(move |tx| spend(tx, &other, now)).await.unwrap_err();
+    assert!(matches!(refused, Error::Invalid(wrong) if wrong.field == "challenge_id"));
 }
 
 #[tokio::test]
@@ -202,11 +225,11 @@ async fn a_removed_passkey_and_a_disabled_user_do_not_get_in() {
     let ann = app.user("ann").await;
     let mut device = device(&app);
     let made = register(&ann, &mut device).await;
-    app.app.accounts.set_active(auth_service::rbac::Initiator::host(), ann.id(), false).await.unwrap();
+    app.app.accounts.set_active(Initiator::host(), ann.id(), false).await.unwrap();
     let answer = log_in(&app, &mut device).await;
     app.failure(Method::POST, answer, 403, "ACCOUNT_DISABLED").await;
     assert_eq!(refusal(&app).await, "account_disabled");
-    app.app.accounts.set_active(auth_service::rbac::Initiator::host(), ann.id(), true).await.unwrap();
+    app.app.accounts.set_active(Initiator::host(), ann.id(), true).await.unwrap();
     let again = logged_in(&app, &mut device).await;
     let path = format!("/auth/passkeys/{}", made["id"].as_str().unwrap());
     app.done(again.bearer(Method::DELETE, &path)).await;

@@ -50,18 +50,22 @@ async fn nobody_registers_the_passkey_of_somebody_else() {
     let app = TestApp::start().await;
     let (ann, bob) = (app.user("ann").await, app.user("bob").await);
     let mut device = device(&app);
-    let asked = asked_for_new(&ann).await;
-    let credential = device.create(&asked["options"]);
-    app.json(new_passkey(&ann, &asked, &credential), 201).await;
-    // The same key once more, for another account: an authenticator that lies about the user.
-    let theirs = asked_for_new(&bob).await;
-    let key = device.keys.pop().unwrap();
-    let mut lying = Authenticator::new(&device.origin);
-    let mut credential = lying.create(&theirs["options"]);
-    credential["rawId"] = json!(text(&key.id));
-    credential["id"] = json!(text(&key.id));
-    assert_eq!(app.refuses(new_passkey(&bob, &theirs, &credential), "credential").await, "cannot be read");
-    assert!(listed(&bob).await.is_empty());
+    register(&ann, &mut device).await;
+    // The same key once more, for another account and for the same one.
+    for who in [&bob, &ann] {
+        let asked = asked_for_new(who).await;
+        let credential = device.attest(&asked["options"], 0);
+        let reason = app.refuses(new_passkey(who, &asked, &credential), "credential").await;
+        assert_eq!(reason, "is registered already");
+    }
+    // Another key under its name.
+    let asked = asked_for_new(&bob).await;
+    let mut credential = Authenticator::new(&device.origin).create(&asked["options"]);
+    credential["rawId"] = json!(text(&device.keys[0].id));
+    credential["id"] = credential["rawId"].clone();
+    let reason = app.refuses(new_passkey(&bob, &asked, &credential), "credential").await;
+    assert_eq!(reason, "cannot be read");
+    assert!(listed(&bob).await.is_empty() && listed(&ann).await.len() == 1);
 }
 
 #[tokio::test]
@@ -94,7 +98,8 @@ async fn what_is_wrong_with_an_answer_is_said_and_is_in_the_trail() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
     let good = || device(&app);
-    let cases: [(Authenticator, &str, &str); 6] = [
+    let cases: [(Authenticator, &str, &str); 7] = [
+        (Authenticator { is_framed: true, ..good() }, "was made in a frame of another origin", "framed"),
         (
             Authenticator { origin: "https://evil.example".into(), ..good() },
             "was made for another origin",
@@ -125,7 +130,11 @@ async fn what_is_wrong_with_an_answer_is_said_and_is_in_the_trail() {
     for (mut device, reason, in_trail) in cases {
         let asked = asked_for_new(&ann).await;
         let credential = device.create(&asked["options"]);
-        assert_eq!(app.refuses(new_passkey(&ann, &asked, &credential), "credential").await, reason);
+        let said = app.refuses(new_passkey(&ann, &asked, &credential), "credential").await;
+        assert!(said.starts_with(reason), "{said}");
+        // What is wrong with an origin is mended by whoever reads it.
+        let names = said.contains(&format!("{} instead of {}", device.origin, good().origin));
+        assert_eq!(names, in_trail == "other_origin", "{said}");
         let event = events(&app, "passkey.registration_refused").await.pop().unwrap();
         assert_eq!(event.details[0], ("reason".to_owned(), in_trail.to_owned()));
     }

@@ -16,6 +16,8 @@ const ATTESTED: u8 = 1 << 6;
 pub struct Authenticator {
     /// What the browser says the page's origin is.
     pub origin: String,
+    /// What it says of the page around the page, if that is of another origin.
+    pub is_framed: bool,
     /// Signs for another domain than that of the options.
     pub rp_id: Option<String>,
     pub is_present: bool,
@@ -42,6 +44,7 @@ impl Authenticator {
     pub fn new(origin: &str) -> Self {
         Self {
             origin: origin.to_owned(),
+            is_framed: false,
             rp_id: None,
             is_present: true,
             verifies: true,
@@ -66,15 +69,21 @@ impl Authenticator {
         assert!(excluded.iter().all(|one| self.keys.iter().all(|key| bytes(&one["id"]) != key.id)), "known");
         let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap();
         let (id, handle) = (sha256(&[pair.public_key().as_ref()]).to_vec(), bytes(&options["user"]["id"]));
-        let key = Key { id, handle, rp_id: rp_id.to_owned(), counter: self.step, pair };
-        let mut data = self.data(rp_id, key.counter, ATTESTED);
+        self.keys.push(Key { id, handle, rp_id: rp_id.to_owned(), counter: self.step, pair });
+        self.attest(options, self.keys.len() - 1)
+    }
+
+    /// [`Authenticator::create`] with a key that it holds already, which an honest one would not do.
+    pub fn attest(&self, options: &Value, held: usize) -> Value {
+        let key = &self.keys[held];
+        let mut data = self.data(&key.rp_id, key.counter, ATTESTED);
         data.extend_from_slice(&self.aaguid);
         data.extend_from_slice(&(key.id.len() as u16).to_be_bytes());
         data.extend_from_slice(&key.id);
         data.extend_from_slice(&key.cose());
         let object = [&b"\xa3\x63fmt\x64none\x67attStmt\xa0\x68authData"[..], &cbor_bytes(&data)].concat();
         let client = self.client("webauthn.create", &options["challenge"]);
-        let said = json!({
+        json!({
             "id": text(&key.id),
             "rawId": text(&key.id),
             "type": "public-key",
@@ -87,9 +96,7 @@ impl Authenticator {
                 "transports": ["internal", "hybrid"],
                 "publicKeyAlgorithm": -7,
             },
-        });
-        self.keys.push(key);
-        said
+        })
     }
 
     /// What `navigator.credentials.get()` gives, by `toJSON()`: with the first of its keys that the options allow.
@@ -134,7 +141,7 @@ impl Authenticator {
     }
 
     fn client(&self, kind: &str, challenge: &Value) -> Vec<u8> {
-        let said = json!({"type": kind, "challenge": challenge, "origin": self.origin, "crossOrigin": false});
+        let said = json!({"type": kind, "challenge": challenge, "origin": self.origin, "crossOrigin": self.is_framed});
         said.to_string().into_bytes()
     }
 }
