@@ -50,6 +50,8 @@ pub mod service_account;
 pub mod session;
 // The embedded store.
 pub mod store;
+// Guesses, slowed down.
+pub mod throttle;
 // Many accounts at once, in and out.
 pub mod transfer;
 // What administrators do with accounts.

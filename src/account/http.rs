@@ -26,9 +26,9 @@ pub struct AccountApi {
 /// The errors that the form of these operations does not tell.
 pub const ERRORS: &[spec::OperationErrors] = &[
     ("register", &["FORBIDDEN", "SERVICE_UNAVAILABLE"]),
-    ("delete_me", &["NOT_FOUND", "REAUTHENTICATION_REQUIRED"]),
-    ("update_me", &["NOT_FOUND", "REAUTHENTICATION_REQUIRED"]),
-    ("change_password", &["NOT_FOUND", "REAUTHENTICATION_REQUIRED"]),
+    ("delete_me", &["NOT_FOUND", "REAUTHENTICATION_REQUIRED", "TOO_MANY_ATTEMPTS"]),
+    ("update_me", &["NOT_FOUND", "REAUTHENTICATION_REQUIRED", "TOO_MANY_ATTEMPTS"]),
+    ("change_password", &["NOT_FOUND", "REAUTHENTICATION_REQUIRED", "TOO_MANY_ATTEMPTS"]),
 ];
 
 /// Which permission each operation needs.

@@ -11,6 +11,7 @@ use crate::recovery::table::RECOVERIES;
 use crate::session::change::end_all;
 use crate::session::{LiveSessions, Session};
 use crate::store::{Store, WriteTx};
+use crate::throttle::{Guess, Throttle};
 use crate::{api_key, login, mfa, passkey};
 
 /// Registration, profile, password, and what an administrator does with accounts.
@@ -22,6 +23,7 @@ pub struct Accounts {
     pub policy: PasswordPolicy,
     pub live: LiveSessions,
     pub failures: Failures,
+    pub throttle: Throttle,
 }
 
 impl Accounts {
@@ -241,13 +243,23 @@ impl Accounts {
     }
 
     async fn prove(&self, by: &Initiator, user: &User, field: &'static str, password: Secret) -> Result<()> {
-        match self.passwords.verify(Some(user.password_hash.clone()), password).await? {
-            Verdict::Wrong => {
-                let event = Event::failed(by, "user.password_refused", self.env.now());
-                self.failures.note(event.about_user(user));
-                Err(Error::invalid(field, "is wrong"))
+        let refused = |reason: &str, error: Error| {
+            let event = Event::failed(by, "user.password_refused", self.env.now());
+            self.failures.note(event.about_user(user).with("reason", reason));
+            error
+        };
+        let ticket = self.throttle.admit(&Guess::Password { user: user.id });
+        let ticket = ticket.map_err(|error| refused("too_many_attempts", error))?;
+        match self.passwords.verify(Some(user.password_hash.clone()), password).await {
+            Ok(Verdict::Wrong) => Err(refused("wrong_credentials", Error::invalid(field, "is wrong"))),
+            Ok(Verdict::Right | Verdict::Renewed(_)) => {
+                ticket.succeeded();
+                Ok(())
             }
-            Verdict::Right | Verdict::Renewed(_) => Ok(()),
+            Err(error) => {
+                ticket.give_back();
+                Err(error)
+            }
         }
     }
 

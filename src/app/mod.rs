@@ -27,6 +27,7 @@ use crate::recovery::Recoveries;
 use crate::service_account::ServiceAccounts;
 use crate::session::{LiveSessions, Sessions};
 use crate::store::Store;
+use crate::throttle::Throttle;
 use crate::transfer::Transfer;
 use crate::users::Users;
 
@@ -51,6 +52,7 @@ pub struct App {
     pub service_accounts: ServiceAccounts,
     pub limiter: Arc<RateLimiter>,
     pub failures: Failures,
+    pub throttle: Throttle,
     pub audit: Audit,
     pub roles: Roles,
     pub users: Users,
@@ -91,6 +93,7 @@ impl App {
             passwords: shared.passwords,
             live: shared.live,
             limiter,
+            throttle: shared.throttle,
             failures: shared.failures,
         })
     }
@@ -134,6 +137,7 @@ impl App {
         if let Err(error) = self.keys.rotate_if_due().await {
             tracing::warn!(?error, "the signing keys were not rotated");
         }
+        self.throttle.tidy();
         self.write_gathered().await;
         if let Err(error) = self.audit.prune().await {
             tracing::warn!(?error, "the audit trail was not shortened");
@@ -144,6 +148,9 @@ impl App {
     pub async fn write_gathered(&self) {
         if let Err(error) = self.audit.write_failures().await {
             tracing::warn!(?error, "failures are not in the audit trail");
+        }
+        if let Err(error) = self.throttle.write().await {
+            tracing::warn!(?error, "wrong guesses are not written");
         }
         if let Err(error) = self.api_keys.usage.write(&self.store, self.env.now()).await {
             tracing::warn!(?error, "uses of API keys are not counted");

@@ -1,13 +1,14 @@
 //! Settings, in the words of the features.
 use crate::audit::service::Retention;
 use crate::base::Result;
-use crate::config::Config;
+use crate::config::{Config, Switch};
 use crate::crypto::webauthn::RelyingParty;
 use crate::http::limit::RateLimiter;
 use crate::keys::KeyPolicy;
 use crate::mfa;
 use crate::passkey::Reach;
 use crate::session::tokens::Lifetimes;
+use crate::throttle::{self, Limits};
 
 /// How signing keys are made and rotated.
 pub(super) fn keys(config: &Config) -> KeyPolicy {
@@ -63,6 +64,23 @@ pub(super) fn reach(config: &Config) -> Result<Reach> {
     let origins = [&[url.origin().to_owned()], related.as_slice()].concat();
     let party = RelyingParty::new(&config.rp_id().unwrap_or_default(), name, &origins)?;
     Ok(Reach { party: Ok(party), related })
+}
+
+/// How fast somebody may guess.
+pub(super) fn throttle(config: &Config) -> throttle::service::Policy {
+    /// Seconds after which one guess is forgotten: of a pair slowly, of what others can raise too more quickly.
+    const PAIR_RELIEF: u32 = 600;
+    const SHARED_RELIEF: u32 = 60;
+    /// Seconds that what others do keeps somebody waiting at most.
+    const SHARED_WAIT: u32 = 60;
+    let said = &config.throttle;
+    let shared = |free| Limits { free, longest: SHARED_WAIT, relief: SHARED_RELIEF };
+    throttle::service::Policy {
+        is_on: said.state == Switch::On,
+        pair: Limits { free: said.free_guesses, longest: said.longest_wait_secs, relief: PAIR_RELIEF },
+        account: shared(said.free_guesses_everywhere),
+        network: shared(said.free_guesses_of_network),
+    }
 }
 
 /// How often clients may ask.

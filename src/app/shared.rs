@@ -17,6 +17,7 @@ use crate::recovery::Recoveries;
 use crate::service_account::ServiceAccounts;
 use crate::session::{LiveSessions, SessionTokens, Sessions};
 use crate::store::Store;
+use crate::throttle::{Devices, Throttle};
 
 /// What several services are made of.
 pub(super) struct Shared {
@@ -30,6 +31,8 @@ pub(super) struct Shared {
     policy: PasswordPolicy,
     live_keys: LiveKeys,
     tokens: SessionTokens,
+    pub throttle: Throttle,
+    devices: Devices,
 }
 
 impl Shared {
@@ -45,7 +48,11 @@ impl Shared {
             policies::lifetimes(config),
             &master,
         )?;
+        let throttle = Throttle::new((store.clone(), env.clone()), &master, policies::throttle(config))?;
+        let devices = Devices::new(&master, env.clone())?;
         Ok(Self {
+            throttle,
+            devices,
             passwords: Passwords::new(pool, config.password.cost(), env.clone()),
             live: LiveSessions::new(store.clone(), keys.clone(), live_keys.clone()),
             failures: Failures::new(config.audit.failures_per_hour),
@@ -67,6 +74,7 @@ impl Shared {
             policy: self.policy.clone(),
             live: self.live.clone(),
             failures: self.failures.clone(),
+            throttle: self.throttle.clone(),
         }
     }
 
@@ -99,6 +107,8 @@ impl Shared {
             mfa,
             passkeys,
             failures: self.failures.clone(),
+            throttle: self.throttle.clone(),
+            devices: self.devices.clone(),
         }
     }
 

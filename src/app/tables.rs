@@ -2,7 +2,7 @@
 use crate::store::{Check, Schema, Sweep};
 use crate::{
     account, api_key, audit, keys, login, mfa, passkey, password_reset, rbac, recovery, service_account,
-    session, users,
+    session, throttle, users,
 };
 
 /// How rows of every table end.
@@ -16,6 +16,7 @@ pub const SWEEPS: &[Sweep] = &[
     mfa::table::SWEEPS[1],
     login::table::SWEEPS[0],
     recovery::table::SWEEPS[0],
+    throttle::table::SWEEPS[0],
     passkey::table::SWEEPS[0],
 ];
 
@@ -34,6 +35,7 @@ pub const CHECKS: &[&[(&str, Check)]] = &[
     mfa::table::CHECKS,
     login::table::CHECKS,
     recovery::table::CHECKS,
+    throttle::table::CHECKS,
     passkey::table::CHECKS,
     audit::table::CHECKS,
 ];

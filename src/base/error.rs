@@ -49,6 +49,8 @@ pub enum Error {
     NotFound(&'static str),
     /// One client asks more often than its quota an hour.
     RateLimited { retry_after_secs: u64, quota: u32 },
+    /// Too many guesses at a password or a code.
+    TooManyAttempts { retry_after_secs: u64 },
     /// The server has more work than it may queue; a retry will work.
     Busy { retry_after_secs: u64 },
     /// The store cannot serve now. The text is for the log.
@@ -110,6 +112,7 @@ impl Error {
             Self::AccountDisabled => "ACCOUNT_DISABLED",
             Self::NotFound(_) => "NOT_FOUND",
             Self::RateLimited { .. } => "RATE_LIMITED",
+            Self::TooManyAttempts { .. } => "TOO_MANY_ATTEMPTS",
             Self::Busy { .. } | Self::Unavailable(_) => "SERVICE_UNAVAILABLE",
             Self::Internal(_) => "INTERNAL_ERROR",
         }
@@ -141,6 +144,7 @@ impl fmt::Display for Error {
             Self::AccountDisabled => f.write_str("The account is disabled"),
             Self::NotFound(what) => write!(f, "There is no such {what}"),
             Self::RateLimited { .. } => f.write_str("Rate limit exceeded"),
+            Self::TooManyAttempts { .. } => f.write_str("Too many attempts; try again later"),
             Self::Busy { .. } | Self::Unavailable(_) => f.write_str("Service temporarily unavailable"),
             Self::Internal(_) => f.write_str("Internal server error"),
         }

@@ -11,7 +11,7 @@ pub use settings::{
     Config, Http, Keys, Log, Mfa, Passkeys, Password, RateLimit, SETTINGS, Sessions, Store, Tokens,
 };
 pub use source::{Flags, load};
-pub use value::{IpNets, LogFormat, LogLevel, Names, Origins, PublicUrl, Registration, Words};
+pub use value::{IpNets, LogFormat, LogLevel, Names, Origins, PublicUrl, Registration, Switch, Words};
 
 use crate::base::{Error, Result};
 use crate::crypto::{Cost, Issuer};

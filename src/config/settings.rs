@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::Setting;
 use super::source::Values;
 use super::value::{
-    IpNets, LogFormat, LogLevel, Names, OptionalPath, Origins, PublicUrl, Registration, Words,
+    IpNets, LogFormat, LogLevel, Names, OptionalPath, Origins, PublicUrl, Registration, Switch, Words,
 };
 use crate::base::Result;
 use crate::crypto::Algorithm;
@@ -67,6 +67,7 @@ section! {
         password: Password,
         tokens: Tokens,
         sessions: Sessions,
+        throttle: Throttle,
         mfa: Mfa,
         passkeys: Passkeys,
         keys: Keys,
@@ -155,6 +156,24 @@ section! {
 }
 
 section! {
+    /// Guesses at passwords and codes.
+    Throttle in "throttle." {
+        /// Whether they are slowed down. Off only for measurements, or where something before this server does it.
+        state: Switch = "\"on\"", "\"on\" or \"off\"";
+        /// Wrong guesses at one account from one network that need not wait. After those each waits twice as long as the
+        /// one before.
+        free_guesses: u32 = "10", "a whole number from 1";
+        /// Wrong guesses at one account from all networks that need not wait.
+        free_guesses_everywhere: u32 = "30", "a whole number from 1";
+        /// Wrong guesses from one network, at whatever accounts, that need not wait.
+        free_guesses_of_network: u32 = "100", "a whole number from 1";
+        /// Seconds that a guess at one account from one network waits at most. From all networks, and of one network at all
+        /// accounts, it is at most a minute: nobody is kept out for long by what others do.
+        longest_wait_secs: u32 = "900", "a whole number from 1";
+    }
+}
+
+section! {
     /// Second factors.
     Mfa in "mfa." {
         /// Roles whose holders have to have a second factor; "user" is everyone. Until they have one, their sessions
@@ -228,6 +247,7 @@ pub const SETTINGS: &[&[Setting]] = &[
     Password::SETTINGS,
     Tokens::SETTINGS,
     Sessions::SETTINGS,
+    Throttle::SETTINGS,
     Mfa::SETTINGS,
     Passkeys::SETTINGS,
     Keys::SETTINGS,

@@ -58,6 +58,15 @@ words! {
     }
 }
 words! {
+    /// Whether something is done.
+    Switch {
+        /// It is.
+        On = "on",
+        /// It is not.
+        Off = "off",
+    }
+}
+words! {
     /// The form of log lines.
     LogFormat {
         /// Text on a terminal, JSON otherwise.

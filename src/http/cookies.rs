@@ -18,6 +18,7 @@ pub struct Cookies {
     refresh: String,
     csrf: String,
     trusted_device: String,
+    known_device: String,
     path: String,
     refresh_path: String,
     login_path: String,
@@ -42,6 +43,7 @@ impl Cookies {
             refresh: name("refresh_token_cookie", &refresh_path),
             csrf: name("csrf_access_token", path),
             trusted_device: name("trusted_device_cookie", &login_path),
+            known_device: name("known_device_cookie", &login_path),
             path: path.to_owned(),
             refresh_path,
             login_path,
@@ -71,6 +73,23 @@ impl Cookies {
     /// As [`Cookies::access`].
     pub fn trusted_device<'h>(&self, headers: &'h HeaderMap) -> Result<Option<&'h str>> {
         find(headers, &self.trusted_device)
+    }
+
+    /// What says that its browser has logged in before.
+    ///
+    /// # Errors
+    /// As [`Cookies::access`].
+    pub fn known_device<'h>(&self, headers: &'h HeaderMap) -> Result<Option<&'h str>> {
+        find(headers, &self.known_device)
+    }
+
+    /// The cookie of a browser that has logged in.
+    ///
+    /// # Errors
+    /// As [`Cookies::of_session`].
+    pub fn of_known_device(&self, value: &str) -> Result<HeaderValue> {
+        const YEAR_SECS: i64 = 365 * 24 * 3600;
+        self.make(&self.known_device, value, &self.login_path, YEAR_SECS, true)
     }
 
     /// The cookie of a device that is trusted for so many seconds.

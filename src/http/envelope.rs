@@ -115,7 +115,7 @@ pub fn status(error: &Error) -> StatusCode {
         | Error::CsrfFailed(_)
         | Error::AccountDisabled => StatusCode::FORBIDDEN,
         Error::NotFound(_) => StatusCode::NOT_FOUND,
-        Error::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
+        Error::RateLimited { .. } | Error::TooManyAttempts { .. } => StatusCode::TOO_MANY_REQUESTS,
         Error::Busy { .. } | Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
@@ -172,7 +172,9 @@ fn render_ours(error: &Error) -> Rendered {
         Error::InvalidToken | Error::TokenExpired | Error::TokenRevoked => {
             set(&mut headers, WWW_AUTHENTICATE, CHALLENGE_BAD_TOKEN);
         }
-        Error::RateLimited { retry_after_secs, .. } | Error::Busy { retry_after_secs } => {
+        Error::RateLimited { retry_after_secs, .. }
+        | Error::TooManyAttempts { retry_after_secs }
+        | Error::Busy { retry_after_secs } => {
             headers.insert(RETRY_AFTER, HeaderValue::from(*retry_after_secs));
         }
         Error::Unavailable(_) => set(&mut headers, RETRY_AFTER, "5"),

@@ -171,6 +171,7 @@ fn known(code: &str) -> Result<(u16, String, Value)> {
         }
         "NOT_FOUND" => of(Error::NotFound("session"), none()),
         "RATE_LIMITED" => of(Error::RateLimited { retry_after_secs: 60, quota: 1000 }, none()),
+        "TOO_MANY_ATTEMPTS" => of(Error::TooManyAttempts { retry_after_secs: 60 }, none()),
         "SERVICE_UNAVAILABLE" => of(Error::Unavailable(String::new()), none()),
         "INTERNAL_ERROR" => of(Error::Internal(String::new()), none()),
         other => Err(Error::internal(format!("the spec names the unknown error {other}"))),

@@ -2,6 +2,7 @@
 use std::sync::Arc;
 
 use poem::Request;
+use poem::http::HeaderValue;
 use poem_openapi::types::Example;
 use poem_openapi::{ApiRequest, Object, OpenApi};
 use serde::Serialize;
@@ -20,16 +21,25 @@ pub struct LoginApi {
     pub cookies: Arc<Cookies>,
 }
 
-const LOGIN_ERRORS: &[&str] =
-    &["INVALID_CREDENTIALS", "MFA_REQUIRED", "INVALID_MFA_CODE", "ACCOUNT_DISABLED", "SERVICE_UNAVAILABLE"];
+const LOGIN_ERRORS: &[&str] = &[
+    "INVALID_CREDENTIALS",
+    "MFA_REQUIRED",
+    "INVALID_MFA_CODE",
+    "ACCOUNT_DISABLED",
+    "TOO_MANY_ATTEMPTS",
+    "SERVICE_UNAVAILABLE",
+];
 
 /// The errors that the form of these operations does not tell.
 pub const ERRORS: &[spec::OperationErrors] = &[
     ("log_in", LOGIN_ERRORS),
     ("log_in_alias", LOGIN_ERRORS),
-    ("verify_mfa", &["INVALID_TOKEN", "TOKEN_EXPIRED", "INVALID_MFA_CODE", "SERVICE_UNAVAILABLE"]),
+    (
+        "verify_mfa",
+        &["INVALID_TOKEN", "TOKEN_EXPIRED", "INVALID_MFA_CODE", "TOO_MANY_ATTEMPTS", "SERVICE_UNAVAILABLE"],
+    ),
     ("start_mfa_passkey", &["INVALID_TOKEN", "TOKEN_EXPIRED", "NOT_FOUND", "SERVICE_UNAVAILABLE"]),
-    ("reauthenticate_session", &["INVALID_CREDENTIALS", "INVALID_MFA_CODE"]),
+    ("reauthenticate_session", &["INVALID_CREDENTIALS", "INVALID_MFA_CODE", "TOO_MANY_ATTEMPTS"]),
     ("start_passkey_reauthentication", &["NOT_FOUND", "VALIDATION_ERROR"]),
 ];
 
@@ -108,11 +118,12 @@ impl LoginApi {
         let (LoginRequest::Json(Json(body)) | LoginRequest::Form(Form(body))) = body;
         let LoginBody { username, password, mfa_code } = body;
         let device = self.cookies.trusted_device(request.headers())?.map(Secret::new);
+        let known_device = self.cookies.known_device(request.headers())?.map(str::to_owned);
         let (password, code) = (Secret::new(password), mfa_code.map(Secret::new));
         let by = RequestInfo::of(request)?.initiator(Who::Nobody);
-        let credentials = Credentials { login: username, password, code, device };
+        let credentials = Credentials { login: username, password, code, device, known_device };
         let logged_in = self.logins.with_password(by, credentials).await?;
-        let cookies = cookies_of(&self.cookies, &logged_in.granted)?;
+        let cookies = self.cookies_of(&logged_in)?;
         Ok(WithCookies(Json(TokenView::of(&logged_in.granted)), cookies))
     }
 
@@ -165,8 +176,8 @@ impl LoginApi {
 
     /// Show again who I am
     ///
-    /// With a second factor where they are on, else with the password; with a passkey anywhere. For some minutes this session may then do what
-    /// answers REAUTHENTICATION_REQUIRED otherwise. It gets new tokens; the one that asked is good no more.
+    /// With a second factor where they are on, else with the password; with a passkey anywhere. For some minutes this
+    /// session may then do what answers REAUTHENTICATION_REQUIRED otherwise. It gets new tokens; the one that asked is good no more.
     #[oai(path = "/auth/reauthenticate", method = "post", operation_id = "reauthenticate_session")]
     async fn reauthenticate(
         &self,
@@ -183,11 +194,19 @@ impl LoginApi {
 }
 
 impl LoginApi {
-    fn answer(&self, logged_in: &LoggedIn) -> Result<WithCookies<Json<VerifiedView>>> {
+    fn cookies_of(&self, logged_in: &LoggedIn) -> Result<Vec<HeaderValue>> {
         let mut cookies = cookies_of(&self.cookies, &logged_in.granted)?;
         if let Some((token, lifetime)) = &logged_in.device {
             cookies.push(self.cookies.of_trusted_device(token.expose(), *lifetime)?);
         }
+        if let Some(value) = &logged_in.known_device {
+            cookies.push(self.cookies.of_known_device(value)?);
+        }
+        Ok(cookies)
+    }
+
+    fn answer(&self, logged_in: &LoggedIn) -> Result<WithCookies<Json<VerifiedView>>> {
+        let cookies = self.cookies_of(logged_in)?;
         let view = VerifiedView {
             access_token: logged_in.granted.access_token.expose().to_owned(),
             token_type: "bearer".to_owned(),

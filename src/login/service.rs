@@ -1,4 +1,5 @@
 //! What can be done to get a session, and to show again who one is.
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use super::change::{Outcome, Parts, RACED, amr_of, ask, begin, finish, note_spent, waiting};
@@ -14,6 +15,7 @@ use crate::rbac::Initiator;
 use crate::session::change::reauthenticate;
 use crate::session::{AccessToken, Granted, LiveSessions, MULTI_FACTOR, SessionTokens};
 use crate::store::{Store, WriteTx};
+use crate::throttle::{Devices, Guess, Throttle, Ticket};
 
 /// Times that a change that somebody else came before is tried.
 const TRIES: usize = 3;
@@ -29,6 +31,8 @@ pub struct Logins {
     pub mfa: Mfa,
     pub passkeys: Passkeys,
     pub failures: Failures,
+    pub throttle: Throttle,
+    pub devices: Devices,
 }
 
 /// What somebody typed into a login form, and what came along with it.
@@ -40,6 +44,8 @@ pub struct Credentials {
     pub code: Option<Secret>,
     /// The token of a trusted device.
     pub device: Option<Secret>,
+    /// What says that this browser has logged in before.
+    pub known_device: Option<String>,
 }
 
 /// What somebody offers for a second factor.
@@ -56,6 +62,8 @@ pub struct LoggedIn {
     pub device: Option<(Secret, i64)>,
     /// How many there are, if one was used.
     pub recovery_codes_left: Option<usize>,
+    /// What says later that this browser has logged in, if it had nothing that does.
+    pub known_device: Option<String>,
 }
 
 impl Logins {
@@ -66,13 +74,25 @@ impl Logins {
     /// `Error::AccountDisabled` once the password is right; `Error::MfaRequired` when it is not enough;
     /// `Error::InvalidMfaCode`; `Error::Busy` when too many hashes wait.
     pub async fn with_password(&self, by: Initiator, credentials: Credentials) -> Result<LoggedIn> {
-        let Credentials { login, password, code, device } = credentials;
+        let Credentials { login, password, code, device, known_device } = credentials;
         let user = self.store.get(|tx| account::table::by_login(tx, &login))?;
+        let known =
+            user.as_ref().zip(known_device).and_then(|(user, cookie)| self.devices.known(user, &cookie));
+        let guess = Guess::Login { typed: &login, network: network_of(&by), device: known };
+        let ticket = self.throttle.admit(&guess);
+        let ticket = ticket.map_err(|error| self.refuse(&by, user.as_ref(), "too_many_attempts", error))?;
         let stored = user.as_ref().map(|user| user.password_hash.clone());
-        let verdict = self.passwords.verify(stored, password).await?;
+        let verdict = match self.passwords.verify(stored, password).await {
+            Ok(verdict) => verdict,
+            Err(error) => {
+                ticket.give_back();
+                return Err(error);
+            }
+        };
         let Some(user) = user.as_ref().filter(|_| verdict != Verdict::Wrong) else {
             return Err(self.refuse(&by, user.as_ref(), "wrong_credentials", Error::InvalidCredentials));
         };
+        ticket.succeeded();
         if !user.may_go_on() {
             return Err(self.refuse(&by, Some(user), "account_disabled", Error::AccountDisabled));
         }
@@ -83,7 +103,9 @@ impl Logins {
         let answer = code.map(|code| Answer::parse(code.expose())).transpose();
         let answer = answer.map_err(|error| self.refuse(&by, Some(user), "wrong_code", error))?;
         let first = First { user: user.clone(), renewed, method: "pwd" };
-        self.after_first_factor(by, first, Shown { answer, device }).await
+        let logged_in = self.after_first_factor(by, first, Shown { answer, device }).await?;
+        // One that is known keeps what it has.
+        Ok(LoggedIn { known_device: logged_in.known_device.filter(|_| known.is_none()), ..logged_in })
     }
 
     /// Goes on after a first factor: to a session where nothing more is asked for, or a second factor came along.
@@ -106,6 +128,10 @@ impl Logins {
                 return Err(self.ask(by, first, &factors, has_passkey).await?);
             }
         };
+        let ticket = match &way {
+            Way::Shown(answer) => self.admit(&by, &first.user, answer)?,
+            Way::Plain | Way::Trusted(_) => None,
+        };
         let prepared = self.tokens.prepare(&by, &first.user, &way.amr(first.method))?;
         let (granted, checked) = (prepared.granted.clone(), first.user.clone());
         let parts = self.parts(by.clone());
@@ -113,8 +139,9 @@ impl Logins {
         match self.store.write(change).await? {
             Outcome::Wrong => Err(self.refuse(&by, Some(&checked), "wrong_code", Error::InvalidMfaCode)),
             Outcome::Begun { spent } => {
+                ticket.into_iter().for_each(Ticket::succeeded);
                 tracing::info!(user, "logged in");
-                Ok(LoggedIn { granted, device: None, recovery_codes_left: left(spent) })
+                Ok(self.logged_in(granted, &checked, spent))
             }
         }
     }
@@ -146,6 +173,7 @@ impl Logins {
         let device = self.new_device(token.user, trust_days)?;
         let (pending, user) = self.store.get(|tx| waiting(tx, &token, parts.now))?;
         let answer = self.read(&by, &token, offered).await?;
+        let ticket = self.admit(&by, &user, &answer)?;
         let prepared = self.tokens.prepare(&by, &user, &amr_of(&pending, &answer))?;
         let granted = prepared.granted.clone();
         let (new, cookie) = device.map_or((None, None), |(new, token)| {
@@ -156,8 +184,9 @@ impl Logins {
         match self.store.write(change).await? {
             Outcome::Wrong => Err(self.refuse(&by, Some(&user), "wrong_code", Error::InvalidMfaCode)),
             Outcome::Begun { spent } => {
+                ticket.into_iter().for_each(Ticket::succeeded);
                 tracing::info!(user = user.id, "logged in with a second factor");
-                Ok(LoggedIn { granted, device: cookie, recovery_codes_left: left(spent) })
+                Ok(LoggedIn { device: cookie, ..self.logged_in(granted, &user, spent) })
             }
         }
     }
@@ -240,10 +269,14 @@ impl Logins {
                 None
             }
         };
+        let ticket = answer.as_ref().map_or(Ok(None), |answer| self.admit(&by, user, answer))?;
         for _ in 0..TRIES {
             match self.write_again(&by, &token, user, answer.clone()).await {
                 Err(error) if error == RACED => {}
-                done => return done,
+                done => {
+                    ticket.into_iter().filter(|_| done.is_ok()).for_each(Ticket::succeeded);
+                    return done;
+                }
             }
         }
         Err(RACED)
@@ -251,11 +284,20 @@ impl Logins {
 
     async fn check_password(&self, by: &Initiator, user: &User, password: Option<Secret>) -> Result<()> {
         let password = password.ok_or_else(|| Error::invalid("password", "is required"))?;
-        match self.passwords.verify(Some(user.password_hash.clone()), password).await? {
-            Verdict::Wrong => {
+        let ticket = self.throttle.admit(&Guess::Password { user: user.id });
+        let ticket = ticket.map_err(|error| self.refuse_again(by, user, "too_many_attempts", error))?;
+        match self.passwords.verify(Some(user.password_hash.clone()), password).await {
+            Ok(Verdict::Wrong) => {
                 Err(self.refuse_again(by, user, "wrong_credentials", Error::InvalidCredentials))
             }
-            Verdict::Right | Verdict::Renewed(_) => Ok(()),
+            Ok(Verdict::Right | Verdict::Renewed(_)) => {
+                ticket.succeeded();
+                Ok(())
+            }
+            Err(error) => {
+                ticket.give_back();
+                Err(error)
+            }
         }
     }
 
@@ -286,8 +328,22 @@ impl Logins {
         };
         match self.store.write(change).await? {
             None => Err(self.refuse_again(by, user, "wrong_code", Error::InvalidMfaCode)),
-            Some(spent) => Ok(LoggedIn { granted, device: None, recovery_codes_left: left(spent) }),
+            Some(spent) => Ok(self.logged_in(granted, user, spent)),
         }
+    }
+
+    /// Counts a guess at a code of an app; what is too long to be guessed is not.
+    fn admit(&self, by: &Initiator, user: &User, answer: &Answer) -> Result<Option<Ticket>> {
+        if !matches!(answer, Answer::Totp(_)) {
+            return Ok(None);
+        }
+        let ticket = self.throttle.admit(&Guess::Code { user: user.id });
+        ticket.map(Some).map_err(|error| self.refuse(by, Some(user), "too_many_attempts", error))
+    }
+
+    fn logged_in(&self, granted: Granted, user: &User, spent: Option<Spent>) -> LoggedIn {
+        let known_device = Some(self.devices.cookie(user));
+        LoggedIn { granted, device: None, recovery_codes_left: left(spent), known_device }
     }
 
     /// Keeps account of a login that is refused. What was typed for a name that nobody has is not written down: it is
@@ -310,6 +366,11 @@ impl Logins {
         let (live, vault) = (self.live.clone(), self.mfa.vault.clone());
         Parts { live, vault, by, now: self.env.now() }
     }
+}
+
+/// The network that somebody calls from; nobody's for what does not come over one.
+fn network_of(by: &Initiator) -> IpAddr {
+    by.address.parse().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
 }
 
 fn left(spent: Option<Spent>) -> Option<usize> {

@@ -1,5 +1,7 @@
 //! What sessions give their clients: made before a change, signed and sealed, and never written here. Whoever begins a
 //! session writes it in the change in which it finds out that it may.
+use std::sync::Arc;
+
 use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -37,8 +39,9 @@ pub struct SessionTokens {
     keys: Keys,
     issuer: Issuer,
     pub(super) lifetimes: Lifetimes,
-    refresh_mac: hmac::Key,
-    csrf_mac: hmac::Key,
+    // Large, and copied into every service that begins sessions.
+    refresh_mac: Arc<hmac::Key>,
+    csrf_mac: Arc<hmac::Key>,
 }
 
 /// What a login or refresh gives its client; lifetimes in seconds.
@@ -95,7 +98,8 @@ impl SessionTokens {
         lifetimes: Lifetimes,
         master: &MasterKey,
     ) -> Result<Self> {
-        let (refresh_mac, csrf_mac) = (master.mac("refresh tokens")?, master.mac("csrf tokens")?);
+        let mac = |purpose: &str| master.mac(purpose).map(Arc::new);
+        let (refresh_mac, csrf_mac) = (mac("refresh tokens")?, mac("csrf tokens")?);
         Ok(Self { store, env, keys, issuer, lifetimes, refresh_mac, csrf_mac })
     }
 

@@ -116,6 +116,8 @@ const LAYERS: &[Layer] = &[
             "account/passwords.rs",
             "keys/master.rs",
             "session/tokens.rs",
+            "throttle/counters.rs",
+            "throttle/device.rs",
             "passkey/challenge.rs",
             "passkey/rules.rs",
         ],
@@ -155,6 +157,7 @@ const FEATURES: &[&str] = &[
     "recovery",
     "service_account",
     "session",
+    "throttle",
     "transfer",
     "users",
 ];

@@ -23,5 +23,6 @@ mod rbac;
 mod service_accounts;
 mod session;
 mod support;
+mod throttle;
 mod transfer;
 mod users;

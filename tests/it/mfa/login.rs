@@ -65,7 +65,7 @@ async fn a_code_is_good_once_however_many_ask_at_the_same_time() {
     let asked = tokens.iter().cycle().take(16).map(|token| ann.verify(token, &code));
     let statuses: Vec<_> = join_all(asked).await.iter().map(|answer| answer.status().as_u16()).collect();
     assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
-    assert!(statuses.iter().all(|status| matches!(status, 200 | 401)), "{statuses:?}");
+    assert!(statuses.iter().all(|status| matches!(status, 200 | 401 | 429)), "{statuses:?}");
     let recovery = join_all((0..10).map(|n| ann.verify(&tokens[n], &ann.recovery_codes[0]))).await;
     assert_eq!(recovery.iter().filter(|answer| answer.status() == 200).count(), 1);
 }

@@ -103,7 +103,8 @@ impl TestApp {
         let clock = Arc::new(ManualClock::at(setup.now));
         let env = Env { clock: clock.clone(), entropy: Arc::new(SystemEntropy) };
         let limits = config.http.clone();
-        let app = App::open(config, env, store.unwrap()).await.unwrap();
+        // In a box: without optimisation every caller has a copy of the future on its stack.
+        let app = Box::pin(App::open(config, env, store.unwrap())).await.unwrap();
         let endpoint = Arc::new(app.endpoint(setup.routes).unwrap());
         let (stop, stopped) = watch::channel(false);
         let listener = tokio::spawn(serve_listener(tcp, endpoint, limits, stopped));

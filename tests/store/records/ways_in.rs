@@ -5,6 +5,7 @@ use auth_service::mfa::Factors;
 use auth_service::mfa::model::{Setup, Totp, TrustedDevice};
 use auth_service::passkey::model::{self, Passkey};
 use auth_service::passkey::table::{Handle, Place};
+use auth_service::throttle::table::Stored;
 
 use super::{TIME, check};
 
@@ -62,4 +63,10 @@ fn a_passkey_is_written_as_ever() {
     check("passkey_place", &place, |_| place);
     let handle = Handle([0xef; 16]);
     check("passkey_handle", &handle, |_| handle);
+}
+
+#[test]
+fn a_count_is_written_as_ever() {
+    let stored = Stored { guesses: 300, last: 1_800_000_000 };
+    check("throttle", &stored, |_| stored);
 }

@@ -1,0 +1,188 @@
+//! Whether somebody may guess once more.
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use aws_lc_rs::hmac;
+
+use super::counters::Counters;
+use super::model::{Count, Limits};
+use super::table;
+use crate::base::text::{LookupKey, MAX_TYPED_BYTES};
+use crate::base::{Env, Error, Result};
+use crate::crypto::MasterKey;
+use crate::store::{Store, WriteTx};
+
+/// Counts in memory: room for a million attacked accounts from one network and from all.
+const MOST: usize = 2_200_000;
+const DAY_SECS: u32 = 24 * 3600;
+
+/// How fast guesses may come, and whether they are counted at all.
+#[derive(Debug, Clone, Copy)]
+pub struct Policy {
+    pub is_on: bool,
+    /// For one account from one network, and for one device that is known.
+    pub pair: Limits,
+    /// For one account from everywhere.
+    pub account: Limits,
+    /// For one network, whatever account.
+    pub network: Limits,
+}
+
+/// What is guessed at, and from where.
+pub enum Guess<'a> {
+    /// The password of what was typed into a login form.
+    Login { typed: &'a str, network: IpAddr, device: Option<u64> },
+    /// The password of a user who has a session.
+    Password { user: u64 },
+    /// The code of a second factor of a user whose first was right.
+    Code { user: u64 },
+}
+
+/// Guesses, counted.
+#[derive(Clone)]
+pub struct Throttle {
+    store: Store,
+    env: Env,
+    mac: Arc<hmac::Key>,
+    counters: Arc<Counters>,
+    policy: Policy,
+}
+
+/// A guess that may be made. Dropped, it stays counted.
+#[must_use]
+pub struct Ticket {
+    counters: Arc<Counters>,
+    /// Cleared by a right guess.
+    cleared: Vec<u64>,
+    /// Relieved by a right guess of those that were cleared.
+    relieved: Vec<u64>,
+}
+
+impl Throttle {
+    /// # Errors
+    /// `Error::Internal` if no key can be derived.
+    pub fn new((store, env): (Store, Env), master: &MasterKey, policy: Policy) -> Result<Self> {
+        let (mac, counters) = (Arc::new(master.mac("throttle")?), Arc::new(Counters::new(MOST)));
+        Ok(Self { store, env, mac, counters, policy })
+    }
+
+    /// Counts a guess before it is made.
+    ///
+    /// # Errors
+    /// `Error::TooManyAttempts` saying how long to wait; then it is not counted.
+    pub fn admit(&self, guess: &Guess) -> Result<Ticket> {
+        let mut ticket =
+            Ticket { counters: Arc::clone(&self.counters), cleared: Vec::new(), relieved: Vec::new() };
+        if !self.policy.is_on {
+            return Ok(ticket);
+        }
+        let Policy { pair, account, network, .. } = self.policy;
+        match guess {
+            Guess::Login { typed, device: Some(device), .. } => {
+                let key = self.key(b"device", &[&account_bytes(typed), &device.to_be_bytes()]);
+                self.count(key, &pair, &mut ticket, true)?;
+            }
+            Guess::Login { typed, network: from, device: None } => {
+                let (name, from) = (account_bytes(typed), network_bytes(*from));
+                self.count(self.key(b"pair", &[&name, &from]), &pair, &mut ticket, true)?;
+                self.count(self.key(b"account", &[&name]), &account, &mut ticket, false)?;
+                self.count(self.key(b"network", &[&from]), &network, &mut ticket, false)?;
+            }
+            Guess::Password { user } => {
+                self.count(self.key(b"password", &[&user.to_be_bytes()]), &pair, &mut ticket, true)?;
+            }
+            Guess::Code { user } => {
+                self.count(self.key(b"code", &[&user.to_be_bytes()]), &pair, &mut ticket, true)?;
+            }
+        }
+        Ok(ticket)
+    }
+
+    fn count(&self, key: u64, limits: &Limits, ticket: &mut Ticket, clears: bool) -> Result<()> {
+        let now = u32::try_from(self.env.now().secs()).unwrap_or(u32::MAX);
+        // A store that does not serve forgets what was before a restart, and no more.
+        let stored = || self.store.get(|tx| table::count(tx, key)).unwrap_or_else(|_| Count::default());
+        match self.counters.count(key, limits, now, stored) {
+            Ok(()) => {
+                let keys = if clears { &mut ticket.cleared } else { &mut ticket.relieved };
+                keys.push(key);
+                Ok(())
+            }
+            Err(wait) => {
+                ticket.take_back();
+                Err(Error::TooManyAttempts { retry_after_secs: u64::from(wait) })
+            }
+        }
+    }
+
+    /// Writes what was counted since the last time.
+    ///
+    /// # Errors
+    /// `Error::Unavailable` when the store takes no writes; then it is for the next time that these are counted.
+    pub async fn write(&self) -> Result<()> {
+        let changed = self.counters.take_changed();
+        if changed.is_empty() {
+            return Ok(());
+        }
+        self.store.write(move |tx: &mut WriteTx| table::put(tx, &changed)).await
+    }
+
+    /// Forgets what is a day old.
+    pub fn tidy(&self) {
+        let now = u32::try_from(self.env.now().secs()).unwrap_or(u32::MAX);
+        self.counters.forget_before(now.saturating_sub(DAY_SECS));
+    }
+
+    /// How many counts are in memory.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.counters.len()
+    }
+
+    /// 64 bits of a keyed hash: nobody chooses names that fall together.
+    fn key(&self, kind: &[u8], parts: &[&[u8]]) -> u64 {
+        let mut context = hmac::Context::with_key(&self.mac);
+        context.update(kind);
+        for part in parts {
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part);
+        }
+        let tag = context.sign();
+        tag.as_ref().first_chunk().copied().map(u64::from_be_bytes).unwrap_or_default()
+    }
+}
+
+impl Ticket {
+    /// The guess was right: it is taken back, and what its guesser got wrong before is forgotten.
+    pub fn succeeded(self) {
+        let own: u32 = self.cleared.iter().map(|key| self.counters.change(*key, |_| 0)).sum();
+        for key in &self.relieved {
+            self.counters.change(*key, |guesses| guesses.saturating_sub(own));
+        }
+    }
+
+    /// The guess was not made after all.
+    pub fn give_back(self) {
+        self.take_back();
+    }
+
+    fn take_back(&self) {
+        for key in self.cleared.iter().chain(&self.relieved) {
+            self.counters.change(*key, |guesses| guesses.saturating_sub(1));
+        }
+    }
+}
+
+/// What was typed, without regard to case: the same whether there is such an account or not.
+fn account_bytes(typed: &str) -> Vec<u8> {
+    let end = typed.char_indices().map(|(at, _)| at).find(|at| *at > MAX_TYPED_BYTES);
+    LookupKey::of(typed[..end.unwrap_or(typed.len())].trim()).to_bytes()
+}
+
+/// An IPv4 address, or the /64 network of an IPv6 one, which is one customer.
+fn network_bytes(address: IpAddr) -> Vec<u8> {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => v4.octets().to_vec(),
+        IpAddr::V6(v6) => v6.octets()[..8].to_vec(),
+    }
+}
