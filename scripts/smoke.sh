@@ -180,6 +180,52 @@ programs() {
     admin audit verify
 }
 
+# The code of an authenticator app with a secret, now or in so many steps (RFC 6238).
+totp() {
+    python3 - "$1" "${2:-0}" <<'EOF'
+import base64, hashlib, hmac, struct, sys, time
+step = int(time.time()) // 30 + int(sys.argv[2])
+tag = hmac.new(base64.b32decode(sys.argv[1]), struct.pack(">Q", step), hashlib.sha1).digest()
+at = tag[-1] & 15
+print("%06d" % ((struct.unpack(">I", tag[at:at + 4])[0] & 0x7FFFFFFF) % 10**6))
+EOF
+}
+
+# A person with an authenticator app: set up, asked for, a recovery code, a trusted device, and back in by the host.
+second_factor() {
+    call 201 POST /auth/register -H "$JSON" -d '{"username": "max", "email": "max@example.com", "password": "'"$FIRST"'"}'
+    call 200 POST /auth/token -H "$JSON" -d '{"username": "max", "password": "'"$FIRST"'"}'
+    access="$(member access_token)"
+    bearer 200 POST /auth/mfa/setup
+    secret="$(member secret)"
+    bearer 200 POST /auth/mfa/enable -H "$JSON" -d '{"code": "'"$(totp "$secret")"'"}'
+    access="$(member access_token)"
+    recovery="$(sed -n 's/.*"recovery_codes":\["\([^"]*\)".*/\1/p' <<<"$body")"
+    fails 401 MFA_REQUIRED POST /auth/token -H "$JSON" -d '{"username": "max", "password": "'"$FIRST"'"}'
+    token="$(member mfa_token)"
+    fails 401 INVALID_MFA_CODE POST /auth/mfa/verify -H "$JSON" -d '{"mfa_token": "'"$token"'", "code": "nothing"}'
+    call 200 POST /auth/mfa/verify -c "$work/trusted" -H "$JSON" \
+        -d '{"mfa_token": "'"$token"'", "code": "'"$(totp "$secret" 1)"'", "trust_device_days": 7}'
+    call 200 POST /auth/token -b "$work/trusted" -H "$JSON" -d '{"username": "max", "password": "'"$FIRST"'"}'
+    call 200 POST /auth/login -H "$JSON" \
+        -d '{"username": "max", "password": "'"$FIRST"'", "mfa_code": "'"$recovery"'"}'
+    bearer 200 GET /auth/mfa/status
+    holds '"recovery_codes_left":9'
+    back="$(admin --json user recover max | sed -n 's/.*"token": "\(.*\)".*/\1/p')"
+    call 200 POST /auth/recover -H "$JSON" -d '{"token": "'"$back"'"}'
+    access="$(member access_token)"
+    bearer 204 POST /auth/mfa/disable
+    for _ in {1..11}; do
+        curl -sS -o /dev/null "$url/auth/token" -d username=max -d password=wrong
+    done
+    fails 429 TOO_MANY_ATTEMPTS POST /auth/token -d username=max -d password=wrong
+    header 'retry-after'
+}
+
+member() {
+    sed -n 's/.*"'"$1"'":"\([^"]*\)".*/\1/p' <<<"$body"
+}
+
 start
 admin user create --username admin --email admin@example.org --superuser --password-stdin <<<"$FIRST" >/dev/null
 documents
@@ -188,6 +234,7 @@ stay_logged_in
 change_password_and_log_out
 errors
 programs
+second_factor
 admin user list
 stop
 admin check

@@ -67,10 +67,11 @@ impl CheckApi {
     ) -> Result<Json<CheckView>, Failure> {
         let CheckBody { subject, token, key, permissions } = body.0;
         check_questions(&permissions, 1)?;
-        let own_id = caller.actor.subject.id().to_string();
         let about = match (subject, token, key) {
             (None, None, None) => Some(Somebody::Acting(caller.actor)),
-            (Some(subject), None, None) if subject == own_id => Some(Somebody::Acting(caller.actor)),
+            (Some(subject), None, None) if subject == caller.actor.subject.id().to_string() => {
+                Some(Somebody::Acting(caller.actor))
+            }
             (subject, token, key) => {
                 permit::permitted(request, AuthCheck::NAME)?;
                 self.somebody(request, subject, token, key)?
