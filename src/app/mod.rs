@@ -69,7 +69,7 @@ impl App {
     pub async fn open(config: Config, env: Env, store: Store) -> Result<Self> {
         let shared = Shared::open(&config, env, store).await?;
         let mfa = shared.mfa(&config)?;
-        let passkeys = shared.passkeys(&config)?;
+        let passkeys = shared.passkeys(&config, mfa.clone())?;
         let limiter = Arc::new(policies::limiter(&config)?);
         Ok(Self {
             accounts: shared.accounts(),

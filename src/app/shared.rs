@@ -112,13 +112,15 @@ impl Shared {
         }
     }
 
-    pub fn passkeys(&self, config: &Config) -> Result<Passkeys> {
+    pub fn passkeys(&self, config: &Config, mfa: Mfa) -> Result<Passkeys> {
         Ok(Passkeys {
             store: self.store.clone(),
             env: self.env.clone(),
             live: self.live.clone(),
             tokens: self.tokens.clone(),
             failures: self.failures.clone(),
+            mfa,
+            devices: self.devices.clone(),
             challenges: Challenges::new(self.env.clone(), &self.master)?,
             reach: Arc::new(policies::reach(config)?),
         })

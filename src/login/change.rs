@@ -131,8 +131,6 @@ pub(super) fn finish(
     note_spent(tx, parts, &user, Some(spent))?;
     if let Some(device) = device {
         trust(tx, &parts.by, &user, device, parts.now)?;
-        let event = Event::new(&parts.by, "mfa.device_trusted", parts.now).about_user(&user);
-        audit::table::append(tx, event)?;
     }
     Ok(Outcome::Begun { spent: Some(spent) })
 }

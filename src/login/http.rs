@@ -11,7 +11,7 @@ use super::service::{Credentials, LoggedIn, Logins, Offered};
 use crate::base::{Error, Result, Secret};
 use crate::http::{Caller, Cookies, Failure, Form, Json, RequestInfo, WithCookies, spec};
 use crate::mfa::view::warning;
-use crate::passkey::view::{FinishLoginBody, QuestionView};
+use crate::passkey::view::{PasskeyAnswer, QuestionView};
 use crate::rbac::Who;
 use crate::session::http::{TokenView, cookies_of};
 
@@ -67,7 +67,7 @@ struct SecondFactorBody {
     /// The code of an authenticator app, or a recovery code.
     code: Option<String>,
     /// Or the answer to POST /auth/mfa/passkey/start.
-    passkey: Option<FinishLoginBody>,
+    passkey: Option<PasskeyAnswer>,
     /// For how many days this device is to be trusted: then a password is enough on it.
     trust_device_days: Option<u32>,
 }
@@ -87,7 +87,7 @@ struct ReauthenticateBody {
     /// The code of an authenticator app, or a recovery code: where second factors are on.
     code: Option<String>,
     /// Or the answer to POST /auth/reauthenticate/passkey/start.
-    passkey: Option<FinishLoginBody>,
+    passkey: Option<PasskeyAnswer>,
 }
 
 #[derive(Object, Serialize)]
@@ -223,7 +223,7 @@ fn no_session() -> Error {
 }
 
 /// What somebody offers for a second factor, if anything.
-fn offered(code: Option<String>, passkey: Option<FinishLoginBody>) -> Result<Option<Offered>> {
+fn offered(code: Option<String>, passkey: Option<PasskeyAnswer>) -> Result<Option<Offered>> {
     match (code, passkey) {
         (Some(_), Some(_)) => Err(Error::invalid("passkey", "cannot stand beside `code`")),
         (Some(code), None) => Ok(Some(Offered::Code(Secret::new(code)))),

@@ -8,7 +8,7 @@ use crate::account::{self, Passwords, User, Verdict};
 use crate::audit::{Event, Failures};
 use crate::base::{Env, Error, Result, SecondFactor, Secret};
 use crate::crypto::user_token::{self, Kind, Presented};
-use crate::mfa::change::{NewDevice, spend, trusts};
+use crate::mfa::change::{spend, trusts};
 use crate::mfa::{Answer, Factors, Mfa, Spent};
 use crate::passkey::{Passkeys, Purpose, Question, Reply};
 use crate::rbac::Initiator;
@@ -170,7 +170,7 @@ impl Logins {
     ) -> Result<LoggedIn> {
         let parts = self.parts(by.clone());
         let token = user_token::parse(Kind::Login, mfa_token).ok_or(Error::InvalidToken)?;
-        let device = self.new_device(token.user, trust_days)?;
+        let device = self.mfa.new_device(token.user, trust_days)?;
         let (pending, user) = self.store.get(|tx| waiting(tx, &token, parts.now))?;
         let answer = self.read(&by, &token, offered).await?;
         let ticket = self.admit(&by, &user, &answer)?;
@@ -221,19 +221,6 @@ impl Logins {
     /// `Error::NotFound` when it has none.
     pub fn ask_for_passkey_again(&self, token: &AccessToken) -> Result<Question> {
         self.passkeys.ask(token.user, Purpose::Again(token.session))
-    }
-
-    fn new_device(&self, user: u64, days: Option<u32>) -> Result<Option<(NewDevice, Secret)>> {
-        let most = self.mfa.policy.trusted_device_days;
-        match days {
-            None | Some(0) => Ok(None),
-            Some(days) if days <= most => {
-                Ok(Some(NewDevice::generate(user, days, self.env.entropy.as_ref())))
-            }
-            Some(_) => {
-                Err(Error::invalid("trust_device_days", format!("must be at most {most} on this server")))
-            }
-        }
     }
 
     /// Has a caller show again who it is: with a second factor where they are on, else with the password; with a passkey

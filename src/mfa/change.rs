@@ -3,6 +3,7 @@ use super::model::{Answer, Spent, TrustedDevice};
 use super::service::Vault;
 use super::table;
 use crate::account::User;
+use crate::audit::{self, Event};
 use crate::base::{Error, Result, Secret, Timestamp};
 use crate::crypto::user_token::{self, Kind};
 use crate::passkey;
@@ -52,6 +53,7 @@ pub fn spend(
 }
 
 /// A device that is to be trusted from now on.
+#[derive(Clone, Copy)]
 pub struct NewDevice {
     /// Of its token, and how long it is trusted, in seconds.
     pub hash: [u8; 32],
@@ -85,7 +87,8 @@ pub fn trust(tx: &mut WriteTx, by: &Initiator, user: &User, new: &NewDevice, now
         last_used_at: now,
         expires_at: now.plus_secs(new.lifetime),
     };
-    table::put_device(tx, user.id, &new.hash, &device)
+    table::put_device(tx, user.id, &new.hash, &device)?;
+    audit::table::append(tx, Event::new(by, "mfa.device_trusted", now).about_user(user))
 }
 
 /// Whether a token is that of a device that a user trusts.

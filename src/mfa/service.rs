@@ -1,6 +1,7 @@
 //! What can be done with second factors.
 use std::sync::Arc;
 
+use super::change::NewDevice;
 use super::model::{Factors, Listed, RECOVERY_CODES, Setup, Totp, TrustedDevice};
 use super::policy::Policy;
 use super::qr::Picture;
@@ -103,6 +104,23 @@ impl Mfa {
             None => 0,
         };
         Ok((table::factors(tx, user)?, passkeys > 0))
+    }
+
+    /// A device that is to be trusted for so many days, and the token that it is known by.
+    ///
+    /// # Errors
+    /// `Error::Invalid` naming `trust_device_days` for more than are allowed.
+    pub fn new_device(&self, user: u64, days: Option<u32>) -> Result<Option<(NewDevice, Secret)>> {
+        let most = self.policy.trusted_device_days;
+        match days {
+            None | Some(0) => Ok(None),
+            Some(days) if days <= most => {
+                Ok(Some(NewDevice::generate(user, days, self.env.entropy.as_ref())))
+            }
+            Some(_) => {
+                Err(Error::invalid("trust_device_days", format!("must be at most {most} on this server")))
+            }
+        }
     }
 
     /// How a user stands.

@@ -8,7 +8,7 @@ use poem_openapi::{Object, OpenApi};
 use serde::Serialize;
 
 use super::model::parse_name;
-use super::service::Passkeys;
+use super::service::{Passkeys, Reply};
 use super::view::{
     FinishLoginBody, FinishRegistrationBody, PasskeyList, PasskeyView, QuestionView, RenameBody,
     StartLoginBody, StartRegistrationBody,
@@ -118,8 +118,17 @@ impl PasskeyApi {
         body: Json<FinishLoginBody>,
     ) -> Result<WithCookies<Json<TokenView>>, Failure> {
         let by = RequestInfo::of(request)?.initiator(Who::Nobody);
-        let granted = self.passkeys.log_in(by, body.0.reply()).await?;
-        Ok(WithCookies(Json(TokenView::of(&granted)), cookies_of(&self.cookies, &granted)?))
+        let FinishLoginBody { challenge_id, credential, trust_device_days } = body.0;
+        let reply = Reply { challenge_id, credential: credential.0 };
+        let logged_in = self.passkeys.log_in(by, reply, trust_device_days).await?;
+        let mut cookies = cookies_of(&self.cookies, &logged_in.granted)?;
+        if let Some(value) = &logged_in.known_device {
+            cookies.push(self.cookies.of_known_device(value)?);
+        }
+        if let Some((token, lifetime)) = &logged_in.device {
+            cookies.push(self.cookies.of_trusted_device(token.expose(), *lifetime)?);
+        }
+        Ok(WithCookies(Json(TokenView::of(&logged_in.granted)), cookies))
     }
 
     /// List my passkeys, the oldest first

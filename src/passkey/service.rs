@@ -13,11 +13,15 @@ use crate::audit::{self, Event, Failures};
 use crate::base::text::DisplayName;
 use crate::base::{Env, Error, Id, Page, PageRequest, Result, entropy};
 use crate::crypto::webauthn::{Account, Asked, Assertion, Attestation, Flaw, RelyingParty};
+use crate::login::LoggedIn;
+use crate::mfa::Mfa;
+use crate::mfa::change::trust;
 use crate::rbac::Initiator;
 use crate::rbac::service::check_over;
 use crate::session::change::insert;
-use crate::session::{Granted, LiveSessions, Session, SessionTokens};
+use crate::session::{LiveSessions, Session, SessionTokens};
 use crate::store::{Store, WriteTx};
+use crate::throttle::Devices;
 
 /// For whom this server's passkeys are.
 pub struct Reach {
@@ -43,6 +47,9 @@ pub struct Passkeys {
     pub live: LiveSessions,
     pub tokens: SessionTokens,
     pub failures: Failures,
+    pub mfa: Mfa,
+    /// Browsers that have logged in: with a passkey, too.
+    pub devices: Devices,
     pub challenges: Challenges,
     pub reach: Arc<Reach>,
 }
@@ -158,12 +165,12 @@ impl Passkeys {
         self.question(Purpose::Login, self.party()?.ask_for_proof(&[])?, None)
     }
 
-    /// Logs in whoever has a passkey.
+    /// Logs in whoever has a passkey. `trust_days`: for how long its device is to be trusted after a password, too.
     ///
     /// # Errors
     /// `Error::PasskeyRefused` for one that is not known, or whose proof is not good; `Error::AccountDisabled` once it is;
-    /// `Error::Invalid` naming `challenge_id` or `credential`.
-    pub async fn log_in(&self, by: Initiator, reply: Reply) -> Result<Granted> {
+    /// `Error::Invalid` naming `challenge_id`, `credential` or `trust_device_days`.
+    pub async fn log_in(&self, by: Initiator, reply: Reply, trust_days: Option<u32>) -> Result<LoggedIn> {
         let now = self.env.now();
         let proof = self.judge(&by, Purpose::Login, reply, None).await?;
         let user = self.store.get(|tx| account::table::by_id(tx, proof.passkey.user))?;
@@ -173,12 +180,19 @@ impl Passkeys {
         }
         let prepared = self.tokens.prepare(&by, &user, &METHODS)?;
         let granted = prepared.granted.clone();
+        let (device, cookie) = match self.mfa.new_device(user.id, trust_days)? {
+            Some((device, token)) => (Some(device), Some((token, device.lifetime))),
+            None => (None, None),
+        };
         let (live, who) = (self.live.clone(), by.clone());
         let change = move |tx: &mut WriteTx| {
             let user = account::table::by_id(tx, proof.passkey.user)?.filter(User::may_go_on);
             let user = user.ok_or(Error::PasskeyRefused)?;
             spend(tx, &proof, now)?;
             insert(tx, &live, prepared, &user)?;
+            if let Some(device) = device {
+                trust(tx, &who, &user, &device, now)?;
+            }
             let event = Event::new(&who, "passkey.used", now).about_user(&user);
             audit::table::append(tx, described(event, &proof.passkey))
         };
@@ -190,7 +204,8 @@ impl Passkeys {
             Err(error) => return Err(error),
         }
         tracing::info!(user = user.id, "logged in with a passkey");
-        Ok(granted)
+        let known_device = Some(self.devices.cookie(&user));
+        Ok(LoggedIn { granted, device: cookie, recovery_codes_left: None, known_device })
     }
 
     /// Asks a user that is known for one of its passkeys.

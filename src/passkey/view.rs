@@ -82,6 +82,17 @@ pub struct FinishLoginBody {
     pub challenge_id: String,
     /// What `navigator.credentials.get()` has given, by its `toJSON()`.
     pub credential: Any<Value>,
+    /// For how many days this device is to be trusted: then a password is enough on it, too.
+    pub trust_device_days: Option<u32>,
+}
+
+/// The answer of a browser beside other things.
+#[derive(Object)]
+#[oai(example)]
+pub struct PasskeyAnswer {
+    pub challenge_id: String,
+    /// What `navigator.credentials.get()` has given, by its `toJSON()`.
+    pub credential: Any<Value>,
 }
 
 #[derive(Object)]
@@ -127,7 +138,7 @@ impl QuestionView {
     }
 }
 
-impl FinishLoginBody {
+impl PasskeyAnswer {
     /// What a browser has answered.
     #[must_use]
     pub fn reply(self) -> Reply {
@@ -227,6 +238,13 @@ impl Example for StartLoginBody {
 }
 
 impl Example for FinishLoginBody {
+    fn example() -> Self {
+        let PasskeyAnswer { challenge_id, credential } = PasskeyAnswer::example();
+        Self { challenge_id, credential, trust_device_days: None }
+    }
+}
+
+impl Example for PasskeyAnswer {
     fn example() -> Self {
         let response = json!({
             "clientDataJSON": some_bytes(),

@@ -2,9 +2,9 @@
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
-use super::{asked_for_login, device, listed, log_in, logged_in, refusal, register};
+use super::{asked_for_login, device, events, listed, log_in, logged_in, refusal, register};
 use crate::mfa::WithApp;
-use crate::support::{Authenticator, PASSWORD, Person, TestApp, Tokens, jwt};
+use crate::support::{Authenticator, PASSWORD, Person, TestApp, Tokens, jwt, set_cookie};
 
 /// Somebody whose password asks for a passkey, too.
 async fn with_passkey<'a>(app: &'a TestApp, name: &str, device: &mut Authenticator) -> Person<'a> {
@@ -212,4 +212,32 @@ async fn the_passkey_that_a_password_asks_for_stays() {
     app.done(ann.bearer(Method::DELETE, &path)).await;
     device.keys.remove(0);
     assert_eq!(log_in(&app, &mut device).await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_device_can_be_trusted_when_it_has_shown_a_passkey() {
+    let app = TestApp::start().await;
+    let mut device = device(&app);
+    with_passkey(&app, "ann", &mut device).await;
+    let asked = asked_for_login(&app).await;
+    let body = |days: u32, credential: Value| {
+        let challenge = &asked["challenge_id"];
+        json!({"challenge_id": challenge, "credential": credential, "trust_device_days": days})
+    };
+    let finish = |body: Value| app.request(Method::POST, "/auth/passkeys/login/finish").json(&body);
+    app.refuses(finish(body(31, device.get(&asked["options"]))), "trust_device_days").await;
+    let answer = finish(body(7, device.get(&asked["options"]))).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert!(set_cookie(answer.headers(), "known_device_cookie").contains("HttpOnly"));
+    let cookie = set_cookie(answer.headers(), "trusted_device_cookie");
+    assert!(cookie.contains("Max-Age=604800") && cookie.contains("HttpOnly"), "{cookie}");
+    let with_password = || {
+        let body = json!({"username": "ann", "password": PASSWORD});
+        let request = app.request(Method::POST, "/auth/token").json(&body);
+        request.header("Cookie", cookie.split(';').next().unwrap()).send()
+    };
+    assert_eq!(with_password().await.unwrap().status(), 200);
+    app.clock.advance_secs(604_801);
+    assert_eq!(with_password().await.unwrap().status(), 401);
+    assert_eq!(events(&app, "mfa.device_trusted").await.len(), 1);
 }
