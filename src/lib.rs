@@ -20,6 +20,10 @@ pub mod cli;
 pub mod config;
 // Hashes, signatures, tokens.
 pub mod crypto;
+// Signing in by mail.
+pub mod email_login;
+// Whose an e-mail address is.
+pub mod email_verification;
 // `/health`.
 pub mod health;
 // What every endpoint shares.
@@ -28,6 +32,8 @@ pub mod http;
 pub mod keys;
 // From a password and a second factor to a session.
 pub mod login;
+// Mails, and the queue of them.
+pub mod mail;
 // Second factors.
 pub mod mfa;
 // Texts that are good once.
@@ -42,6 +48,8 @@ pub mod password_reset;
 pub mod rbac;
 // A way back in for whoever lost all others.
 pub mod recovery;
+// Registration that tells nothing.
+pub mod registration;
 // The listener and its end.
 pub mod serve;
 // Programs that hold rights.

@@ -12,13 +12,17 @@ use super::service::Accounts;
 use crate::base::text::{DisplayName, Email};
 use crate::base::{Error, Result, Secret};
 use crate::config::Registration;
-use crate::http::{Cookies, Created, Done, Failure, Json, May, Recent, RequestInfo, WithCookies, spec};
+use crate::http::{
+    Accepted, Cookies, Created, Done, Failure, Json, May, OneOf, Recent, RequestInfo, WithCookies, spec,
+};
 use crate::rbac::permission::{AccountPassword, AccountRead, AccountWrite};
 use crate::rbac::{Named, Who};
+use crate::registration::Registrations;
 
 /// Registration and the own account.
 pub struct AccountApi {
     pub accounts: Accounts,
+    pub registrations: Arc<Registrations>,
     pub registration: Registration,
     pub cookies: Arc<Cookies>,
 }
@@ -94,20 +98,27 @@ struct DeleteBody {
 #[OpenApi]
 impl AccountApi {
     /// Register a new user account
+    ///
+    /// Where `registration` is `hidden`, the answer is 202, whether the address has an account or not: the account is made
+    /// when the link in a mail is opened.
     #[oai(path = "/auth/register", method = "post", operation_id = "register")]
     async fn register(
         &self,
         request: &Request,
         body: Json<RegisterBody>,
-    ) -> Result<Created<UserView>, Failure> {
-        if self.registration == Registration::Closed {
-            return Err(Error::Forbidden("users:write".into()).into());
+    ) -> Result<OneOf<Created<UserView>, Accepted>, Failure> {
+        let by = RequestInfo::of(request)?.initiator(Who::Nobody);
+        match self.registration {
+            Registration::Closed => Err(Error::Forbidden("users:write".into()).into()),
+            Registration::Open => {
+                let user = self.accounts.register(by, body.0.try_into()?).await?;
+                Ok(OneOf::One(Created((&user).into())))
+            }
+            Registration::Hidden => {
+                self.registrations.ask(by, body.0.try_into()?).await?;
+                Ok(OneOf::Other(Accepted("A mail is on its way; the link in it makes the account")))
+            }
         }
-        let user = self
-            .accounts
-            .create(RequestInfo::of(request)?.initiator(Who::Nobody), body.0.try_into()?)
-            .await?;
-        Ok(Created((&user).into()))
     }
 
     /// Get my profile
@@ -117,6 +128,9 @@ impl AccountApi {
     }
 
     /// Change my names or e-mail address
+    ///
+    /// Where mails leave, another address takes effect when the link in a mail to it was opened: until then the answer shows
+    /// the old one, which hears of it, too.
     #[oai(path = "/auth/me", method = "patch", operation_id = "update_me")]
     async fn update_me(
         &self,

@@ -4,6 +4,7 @@ pub mod http;
 pub mod model;
 pub mod password_policy;
 pub mod passwords;
+mod profile;
 pub mod service;
 pub mod table;
 

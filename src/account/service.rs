@@ -1,8 +1,9 @@
 //! What can be done with accounts.
-use super::model::{NewUser, ProfileChange, User};
+use super::model::{NewUser, User};
 use super::{PasswordPolicy, Passwords, Verdict, table};
 use crate::audit::{self, Event, Failures};
 use crate::base::{Env, Error, Id, Page, PageRequest, Result, Secret};
+use crate::mail::{self, Mailer};
 use crate::password_reset::table::RESETS;
 use crate::rbac::model::{SUPERUSER, USER, roles_of};
 use crate::rbac::service::check_roles;
@@ -12,7 +13,7 @@ use crate::session::change::end_all;
 use crate::session::{LiveSessions, Session};
 use crate::store::{Store, WriteTx};
 use crate::throttle::{Guess, Throttle};
-use crate::{api_key, login, mfa, passkey};
+use crate::{api_key, email_verification, login, mfa, passkey};
 
 /// Registration, profile, password, and what an administrator does with accounts.
 #[derive(Clone)]
@@ -24,6 +25,11 @@ pub struct Accounts {
     pub live: LiveSessions,
     pub failures: Failures,
     pub throttle: Throttle,
+    pub mail: Mailer,
+    /// Whether whoever registers has to verify the address before it can log in.
+    pub verifies: bool,
+    /// Whether nobody is to learn which addresses have an account.
+    pub hides_addresses: bool,
 }
 
 impl Accounts {
@@ -49,7 +55,7 @@ impl Accounts {
     }
 
     /// Saves the hash for names that are taken already; the change itself decides.
-    fn check_free(&self, new: &NewUser) -> Result<()> {
+    pub(super) fn check_free(&self, new: &NewUser) -> Result<()> {
         let taken = |login: &str| self.store.get(|tx| table::by_login(tx, login)).map(|user| user.is_some());
         if taken(new.username.as_str())? {
             return Err(Error::invalid("username", "is taken"));
@@ -58,36 +64,6 @@ impl Accounts {
             return Err(Error::invalid("email", "is taken"));
         }
         Ok(())
-    }
-
-    /// Changes an owner's profile; a new e-mail address needs the current password.
-    ///
-    /// # Errors
-    /// `Error::Invalid` naming `email` when it is taken or `current_password` when it is missing or wrong.
-    pub async fn change_profile(
-        &self,
-        by: Initiator,
-        user: &User,
-        change: ProfileChange,
-        current_password: Option<Secret>,
-    ) -> Result<User> {
-        if change.email.as_ref().is_some_and(|email| *email != user.email) {
-            let required = || Error::invalid("current_password", "is required to change the e-mail address");
-            self.prove(&by, user, "current_password", current_password.ok_or_else(required)?).await?;
-        }
-        let (id, live, now) = (user.id, self.live.clone(), self.env.now());
-        let change = move |tx: &mut WriteTx| {
-            let old = table::by_id(tx, id)?.ok_or(Error::NotFound("user"))?;
-            let new = old.clone().with(change, now);
-            table::update(tx, &old, &new)?;
-            live.forget_user(tx, id)?;
-            if old.email != new.email {
-                RESETS.remove(tx, id);
-            }
-            audit::table::append(tx, changed(&by, &old, &new))?;
-            Ok(new)
-        };
-        self.store.write(change).await
     }
 
     /// Changes an owner's password and ends all its other sessions. Without a current one somebody else has to have vouched
@@ -242,7 +218,13 @@ impl Accounts {
         Ok(user)
     }
 
-    async fn prove(&self, by: &Initiator, user: &User, field: &'static str, password: Secret) -> Result<()> {
+    pub(super) async fn prove(
+        &self,
+        by: &Initiator,
+        user: &User,
+        field: &'static str,
+        password: Secret,
+    ) -> Result<()> {
         let refused = |reason: &str, error: Error| {
             let event = Event::failed(by, "user.password_refused", self.env.now());
             self.failures.note(event.about_user(user).with("reason", reason));
@@ -274,7 +256,7 @@ impl Accounts {
         proven: Option<String>,
     ) -> Result<()> {
         let hash = self.passwords.hash(password).await?;
-        let (live, now) = (self.live.clone(), self.env.now());
+        let (live, mail, now) = (self.live.clone(), self.mail.clone(), self.env.now());
         let change = move |tx: &mut WriteTx| {
             let old = table::by_id(tx, id)?.ok_or(Error::NotFound("user"))?;
             if proven.is_some_and(|proven| proven != old.password_hash) {
@@ -282,9 +264,11 @@ impl Accounts {
             }
             table::update(tx, &old, &old.clone().with_password(hash, now))?;
             RESETS.remove(tx, id);
+            email_verification::table::remove_change(tx, id);
             mfa::table::remove_devices(tx, id)?;
             let ended = end_all(tx, &live, id, keep)?;
             live.forget_user(tx, id)?;
+            mail.notify(tx, mail::Kind::PasswordChanged, &old, &by, &[])?;
             let event = Event::new(&by, "user.password_changed", now).about_user(&old);
             audit::table::append(tx, event.with("sessions_ended", ended.to_string()))
         };
@@ -309,6 +293,7 @@ pub fn erase(tx: &mut WriteTx, live: &LiveSessions, user: &User) -> Result<()> {
 pub fn remove_with_belongings(tx: &mut WriteTx, user: &User) -> Result<()> {
     RESETS.remove(tx, user.id);
     RECOVERIES.remove(tx, user.id);
+    email_verification::table::remove_all(tx, user.id);
     login::table::remove_all(tx, user.id)?;
     mfa::table::remove_all(tx, user.id)?;
     passkey::change::remove_all(tx, user.id)?;

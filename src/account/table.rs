@@ -287,8 +287,24 @@ fn id_at(tx: &impl Tx, index: &Map<u64>, key: &LookupKey) -> Result<Option<u64>>
 /// # Errors
 /// As [`insert`].
 pub fn check_free(tx: &impl Tx, username: &LookupKey, email: &LookupKey) -> Result<()> {
-    check_free_for(tx, (&BY_USERNAME, "username"), username, None)?;
+    check_username(tx, username)?;
     check_free_for(tx, (&BY_EMAIL, "email"), email, None)
+}
+
+/// Whether a new user may have a user name.
+///
+/// # Errors
+/// As [`insert`].
+pub fn check_username(tx: &impl Tx, username: &LookupKey) -> Result<()> {
+    check_free_for(tx, (&BY_USERNAME, "username"), username, None)
+}
+
+/// Whether a user may have an address instead of its own.
+///
+/// # Errors
+/// As [`insert`].
+pub fn check_address(tx: &impl Tx, user: u64, email: &LookupKey) -> Result<()> {
+    check_free_for(tx, (&BY_EMAIL, "email"), email, Some(user))
 }
 
 /// A name is free when nobody else has it, nor one that a reader takes for it.

@@ -43,6 +43,9 @@ pub enum Command {
     Audit {
         what: AuditCommand,
     },
+    Mail {
+        what: MailCommand,
+    },
     Roles {
         what: RolesCommand,
     },
@@ -202,6 +205,16 @@ pub enum AuditCommand {
     Verify {
         noted: Option<(u64, String)>,
     },
+}
+
+/// What is asked about mails that wait.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MailCommand {
+    List { limit: i64, cursor: Option<String> },
+    Show { id: String },
+    Retry { id: String },
+    Discard { id: String },
 }
 
 /// Which events are listed.

@@ -3,6 +3,7 @@
 mod api_keys;
 mod audit;
 mod command;
+mod mail;
 mod passkeys;
 mod roles;
 mod service;
@@ -11,8 +12,8 @@ mod transfer;
 mod users;
 
 pub use command::{
-    Answer, ApiKeysCommand, AuditCommand, Command, EventFilter, KeyFields, KeyLine, Owner, PasskeysCommand,
-    PermissionLine, RoleFields, RoleLine, RolesCommand, ServiceAccountsCommand, SessionLine, TransferCommand,
-    UserFilter, UserLine, UsersCommand,
+    Answer, ApiKeysCommand, AuditCommand, Command, EventFilter, KeyFields, KeyLine, MailCommand, Owner,
+    PasskeysCommand, PermissionLine, RoleFields, RoleLine, RolesCommand, ServiceAccountsCommand, SessionLine,
+    TransferCommand, UserFilter, UserLine, UsersCommand,
 };
 pub use service::Admin;

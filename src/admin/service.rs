@@ -6,6 +6,7 @@ use crate::audit::Audit;
 use crate::base::{Error, PageRequest, Result, Secret};
 use crate::health::Health;
 use crate::keys::Keys;
+use crate::mail::Mailer;
 use crate::mfa::Mfa;
 use crate::passkey::Passkeys;
 use crate::password_reset::PasswordResets;
@@ -33,6 +34,7 @@ pub struct Admin {
     pub audit: Audit,
     pub transfer: Transfer,
     pub keys: Keys,
+    pub mail: Mailer,
     pub health: Health,
     pub store: Store,
     pub checks: Vec<(&'static str, Check)>,
@@ -46,38 +48,60 @@ impl Admin {
 
     async fn run(&self, command: Command) -> Result<Answer> {
         match command {
-            Command::UserCreate { username, email, first_name, last_name, password, superuser } => {
-                let names = (first_name.as_deref(), last_name.as_deref());
-                let new = NewUser::parse((&username, &email), names, Secret::new(password))?;
-                let new = NewUser { is_superuser: superuser, ..new };
-                Ok(Answer::User(self.accounts.create(Initiator::host(), new).await?.into()))
-            }
-            Command::UserShow { user } => Ok(Answer::User(self.accounts.find(&user)?.into())),
-            Command::UserSetActive { user, active } => {
-                let id = self.accounts.find(&user)?.id;
-                Ok(Answer::User(self.accounts.set_active(Initiator::host(), id, active).await?.into()))
-            }
-            Command::UserSetPassword { user, password } => {
-                let id = self.accounts.find(&user)?.id;
-                self.accounts.set_password(Initiator::host(), id, Secret::new(password)).await?;
-                Ok(Answer::Done)
-            }
+            Command::UserCreate { .. }
+            | Command::UserShow { .. }
+            | Command::UserSetActive { .. }
+            | Command::UserSetPassword { .. } => self.run_account(command).await,
             Command::Users { what } => self.run_users(what).await,
             Command::ApiKeys { what } => self.run_api_keys(what).await,
             Command::ServiceAccounts { what } => self.run_service_accounts(what).await,
             Command::Audit { what } => self.run_audit(what).await,
+            Command::Mail { what } => self.run_mail(what).await,
             Command::Roles { what } => self.run_roles(what).await,
             Command::Transfer { what } => self.run_transfer(what).await,
             Command::SessionList { user } => self.list_sessions(&user).await,
             Command::SessionRevoke { user, session } => self.revoke(&user, session.as_deref()).await,
             Command::KeysList => Ok(self.list_keys()),
-            Command::KeysRotate => {
-                self.keys.rotate(Initiator::host()).await?;
-                Ok(self.list_keys())
-            }
+            Command::KeysRotate => self.rotate_keys().await,
             Command::Check => self.check().await,
             Command::Health => Ok(self.health()),
         }
+    }
+
+    async fn run_account(&self, command: Command) -> Result<Answer> {
+        match command {
+            Command::UserCreate { username, email, first_name, last_name, password, superuser } => {
+                let names = (first_name.as_deref(), last_name.as_deref());
+                let new = NewUser::parse((&username, &email), names, Secret::new(password))?;
+                self.create(NewUser { is_superuser: superuser, ..new }).await
+            }
+            Command::UserShow { user } => Ok(Answer::User(self.accounts.find(&user)?.into())),
+            Command::UserSetActive { user, active } => self.set_active(&user, active).await,
+            Command::UserSetPassword { user, password } => {
+                self.set_password(&user, Secret::new(password)).await
+            }
+            _ => Err(Error::internal("not a command about one account")),
+        }
+    }
+
+    async fn create(&self, new: NewUser) -> Result<Answer> {
+        Ok(Answer::User(self.accounts.create(Initiator::host(), new).await?.into()))
+    }
+
+    async fn set_active(&self, user: &str, active: bool) -> Result<Answer> {
+        let id = self.accounts.find(user)?.id;
+        Ok(Answer::User(self.accounts.set_active(Initiator::host(), id, active).await?.into()))
+    }
+
+    async fn set_password(&self, user: &str, password: Secret) -> Result<Answer> {
+        let id = self.accounts.find(user)?.id;
+        self.accounts.set_password(Initiator::host(), id, password).await?;
+        Ok(Answer::Done)
+    }
+
+    async fn rotate_keys(&self) -> Result<Answer> {
+        self.keys.rotate(Initiator::host()).await?;
+        Ok(self.list_keys())
     }
 
     async fn list_sessions(&self, user: &str) -> Result<Answer> {

@@ -13,11 +13,14 @@ use crate::api_key::verify::VerifyApi;
 use crate::audit::http::AuditApi;
 use crate::base::Result;
 use crate::check::http::CheckApi;
+use crate::email_login::http::EmailLoginApi;
+use crate::email_verification::http::EmailApi;
 use crate::health::http::HealthApi;
 use crate::http::spec::{self, AllowTable};
 use crate::http::{Cookies, Gate, Routes, docs};
 use crate::keys::http::KeysApi;
 use crate::login::http::LoginApi;
+use crate::mail::http::MailApi;
 use crate::mfa::http::MfaApi;
 use crate::passkey::http::PasskeyApi;
 use crate::password_reset::http::PasswordResetApi;
@@ -29,8 +32,8 @@ use crate::transfer::http::TransferApi;
 use crate::users::access::UserAccessApi;
 use crate::users::http::UsersApi;
 use crate::{
-    account, api_key, audit, check, health, login, mfa, pages, passkey, password_reset, rbac, recovery,
-    service_account, session, transfer, users,
+    account, api_key, audit, check, email_login, email_verification, health, login, mail, mfa, pages,
+    passkey, password_reset, rbac, recovery, service_account, session, transfer, users,
 };
 
 type Apis = (
@@ -43,7 +46,7 @@ type Apis = (
     RolesApi,
     CheckApi,
     AuditApi,
-    KeysApi,
+    (KeysApi, MailApi, EmailApi, EmailLoginApi),
 );
 
 impl App {
@@ -85,6 +88,9 @@ impl App {
                 mfa::http::ERRORS,
                 passkey::http::ERRORS,
                 recovery::http::ERRORS,
+                mail::http::ERRORS,
+                email_verification::http::ERRORS,
+                email_login::http::ERRORS,
                 health::http::ERRORS,
                 rbac::http::ERRORS,
                 check::http::ERRORS,
@@ -108,6 +114,8 @@ impl App {
                 api_key::verify::PERMISSIONS,
                 service_account::http::PERMISSIONS,
                 audit::http::PERMISSIONS,
+                mail::http::PERMISSIONS,
+                email_verification::http::PERMISSIONS,
             ],
             for_anyone: health::http::FOR_ANYONE,
         };
@@ -127,6 +135,7 @@ impl App {
         let parts = health::report::Parts {
             keys: self.keys.clone(),
             live: self.live.clone(),
+            mail: self.mail.clone(),
             passwords: self.passwords.clone(),
             data_dir: self.config.data_dir.clone(),
         };
@@ -142,7 +151,12 @@ impl App {
         };
         (
             HealthApi { health: self.health.clone(), parts },
-            AccountApi { accounts: self.accounts.clone(), registration, cookies: Arc::clone(&cookies) },
+            AccountApi {
+                accounts: self.accounts.clone(),
+                registrations: self.registrations.clone(),
+                registration,
+                cookies: Arc::clone(&cookies),
+            },
             (
                 LoginApi { logins: self.logins.clone(), cookies: Arc::clone(&cookies) },
                 SessionApi { sessions: self.sessions.clone(), cookies: Arc::clone(&cookies) },
@@ -152,7 +166,7 @@ impl App {
                     users: self.users.clone(),
                     cookies: Arc::clone(&cookies),
                 },
-                RecoveryApi { recoveries: self.recoveries.clone(), cookies },
+                RecoveryApi { recoveries: self.recoveries.clone(), cookies: Arc::clone(&cookies) },
             ),
             (ApiKeysApi(self.api_keys.clone()), verify),
             (
@@ -165,7 +179,12 @@ impl App {
             RolesApi(self.roles.clone()),
             CheckApi(self.roles.clone()),
             AuditApi(self.audit.clone()),
-            KeysApi(self.keys.clone()),
+            (
+                KeysApi(self.keys.clone()),
+                MailApi(self.mail.clone()),
+                EmailApi(self.addresses.clone(), self.registrations.clone()),
+                EmailLoginApi { logins: self.email_logins.clone(), cookies },
+            ),
         )
     }
 }

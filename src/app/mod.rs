@@ -15,15 +15,19 @@ use crate::api_key::ApiKeys;
 use crate::audit::{Audit, Failures};
 use crate::base::{Env, Result};
 use crate::config::Config;
+use crate::email_login::EmailLogins;
+use crate::email_verification::EmailVerifications;
 use crate::health::Health;
 use crate::http::limit::RateLimiter;
 use crate::keys::Keys;
 use crate::login::Logins;
+use crate::mail::Mailer;
 use crate::mfa::Mfa;
 use crate::passkey::Passkeys;
 use crate::password_reset::PasswordResets;
 use crate::rbac::Roles;
 use crate::recovery::Recoveries;
+use crate::registration::Registrations;
 use crate::service_account::ServiceAccounts;
 use crate::session::{LiveSessions, Sessions};
 use crate::store::Store;
@@ -59,6 +63,10 @@ pub struct App {
     pub resets: PasswordResets,
     pub transfer: Transfer,
     pub health: Health,
+    pub mail: Mailer,
+    pub addresses: Arc<EmailVerifications>,
+    pub registrations: Arc<Registrations>,
+    pub email_logins: Arc<EmailLogins>,
 }
 
 impl App {
@@ -70,11 +78,15 @@ impl App {
         let shared = Shared::open(&config, env, store).await?;
         let mfa = shared.mfa(&config)?;
         let passkeys = shared.passkeys(&config, mfa.clone())?;
+        let logins = shared.logins(mfa.clone(), passkeys.clone());
         let limiter = Arc::new(policies::limiter(&config)?);
         Ok(Self {
-            accounts: shared.accounts(),
+            accounts: shared.accounts(&config),
+            addresses: Arc::new(shared.addresses()),
             sessions: shared.sessions(),
-            logins: shared.logins(mfa.clone(), passkeys.clone()),
+            email_logins: Arc::new(shared.email_logins(&config, logins.clone())?),
+            registrations: Arc::new(shared.registrations()),
+            logins,
             mfa,
             passkeys,
             recoveries: shared.recoveries(),
@@ -92,6 +104,7 @@ impl App {
             keys: shared.keys,
             passwords: shared.passwords,
             live: shared.live,
+            mail: shared.mail,
             limiter,
             throttle: shared.throttle,
             failures: shared.failures,
@@ -115,6 +128,7 @@ impl App {
             audit: self.audit.clone(),
             transfer: self.transfer.clone(),
             keys: self.keys.clone(),
+            mail: self.mail.clone(),
             health: self.health.clone(),
             store: self.store.clone(),
             checks: CHECKS.concat(),

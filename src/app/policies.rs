@@ -40,13 +40,9 @@ pub(super) fn lifetimes(config: &Config) -> Lifetimes {
 
 /// Who has to have a second factor, and what is said of it.
 pub(super) fn mfa(config: &Config) -> mfa::Policy {
-    let issuer = match config.mfa.issuer.as_str() {
-        "" => config.public_url().host().to_owned(),
-        named => named.to_owned(),
-    };
     mfa::Policy {
         required_for: config.mfa.required_for.0.clone(),
-        issuer,
+        issuer: service_name(config),
         trusted_device_days: config.mfa.trusted_device_days,
         rp_id: config.rp_id(),
     }
@@ -80,6 +76,14 @@ pub(super) fn throttle(config: &Config) -> throttle::service::Policy {
         pair: Limits { free: said.free_guesses, longest: said.longest_wait_secs, relief: PAIR_RELIEF },
         account: shared(said.free_guesses_everywhere),
         network: shared(said.free_guesses_of_network),
+    }
+}
+
+/// What the service is called towards people.
+pub(super) fn service_name(config: &Config) -> String {
+    match config.mfa.issuer.as_str() {
+        "" => config.public_url().host().to_owned(),
+        named => named.to_owned(),
     }
 }
 

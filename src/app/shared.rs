@@ -6,14 +6,20 @@ use crate::account::{Accounts, PasswordPolicy, Passwords};
 use crate::api_key::{ApiKeys, LiveKeys};
 use crate::audit::{Audit, Failures};
 use crate::base::{Env, Result};
-use crate::config::Config;
+use crate::config::{Config, Registration, Verification};
 use crate::crypto::{HashingPool, MasterKey};
+use crate::email_login::EmailLogins;
+use crate::email_verification::EmailVerifications;
 use crate::keys::{self, Keys, master};
 use crate::login::Logins;
+use crate::mail::Mailer;
+use crate::mail::sink::Sink;
+use crate::mail::templates::Templates;
 use crate::mfa::Mfa;
 use crate::passkey::{Challenges, Passkeys};
 use crate::password_reset::PasswordResets;
 use crate::recovery::Recoveries;
+use crate::registration::Registrations;
 use crate::service_account::ServiceAccounts;
 use crate::session::{LiveSessions, SessionTokens, Sessions};
 use crate::store::Store;
@@ -27,6 +33,7 @@ pub(super) struct Shared {
     pub passwords: Passwords,
     pub live: LiveSessions,
     pub failures: Failures,
+    pub mail: Mailer,
     master: MasterKey,
     policy: PasswordPolicy,
     live_keys: LiveKeys,
@@ -50,7 +57,9 @@ impl Shared {
         )?;
         let throttle = Throttle::new((store.clone(), env.clone()), &master, policies::throttle(config))?;
         let devices = Devices::new(&master, env.clone())?;
+        let mail = open_mail(config, (store.clone(), env.clone()), &master)?;
         Ok(Self {
+            mail,
             throttle,
             devices,
             passwords: Passwords::new(pool, config.password.cost(), env.clone()),
@@ -66,7 +75,7 @@ impl Shared {
         })
     }
 
-    pub fn accounts(&self) -> Accounts {
+    pub fn accounts(&self, config: &Config) -> Accounts {
         Accounts {
             store: self.store.clone(),
             env: self.env.clone(),
@@ -75,7 +84,41 @@ impl Shared {
             live: self.live.clone(),
             failures: self.failures.clone(),
             throttle: self.throttle.clone(),
+            mail: self.mail.clone(),
+            verifies: config.registration_verify == Verification::Required,
+            hides_addresses: config.registration == Registration::Hidden,
         }
+    }
+
+    pub fn addresses(&self) -> EmailVerifications {
+        EmailVerifications {
+            store: self.store.clone(),
+            env: self.env.clone(),
+            live: self.live.clone(),
+            mail: self.mail.clone(),
+        }
+    }
+
+    pub fn registrations(&self) -> Registrations {
+        Registrations {
+            store: self.store.clone(),
+            env: self.env.clone(),
+            passwords: self.passwords.clone(),
+            policy: self.policy.clone(),
+            mail: self.mail.clone(),
+        }
+    }
+
+    pub fn email_logins(&self, config: &Config, logins: Logins) -> Result<EmailLogins> {
+        Ok(EmailLogins {
+            store: self.store.clone(),
+            env: self.env.clone(),
+            mail: self.mail.clone(),
+            logins,
+            failures: self.failures.clone(),
+            codes: Arc::new(self.master.mac("email login codes")?),
+            is_on: config.mail.sign_in,
+        })
     }
 
     pub fn sessions(&self) -> Sessions {
@@ -84,6 +127,7 @@ impl Shared {
             env: self.env.clone(),
             live: self.live.clone(),
             tokens: self.tokens.clone(),
+            mail: self.mail.clone(),
         }
     }
 
@@ -109,6 +153,7 @@ impl Shared {
             failures: self.failures.clone(),
             throttle: self.throttle.clone(),
             devices: self.devices.clone(),
+            mail: self.mail.clone(),
         }
     }
 
@@ -134,6 +179,7 @@ impl Shared {
             policy: self.policy.clone(),
             tokens: self.tokens.clone(),
             live: self.live.clone(),
+            mail: self.mail.clone(),
         }
     }
 
@@ -142,6 +188,7 @@ impl Shared {
             (self.store.clone(), self.env.clone()),
             (self.passwords.clone(), self.policy.clone()),
             self.live.clone(),
+            self.mail.clone(),
         )
     }
 
@@ -160,6 +207,13 @@ impl Shared {
         let (store, env) = (self.store.clone(), self.env.clone());
         Audit::new(store, env, self.failures.clone(), policies::retention(config))
     }
+}
+
+/// The way of mails. No mail server is asked: one that is down stops nothing.
+fn open_mail(config: &Config, (store, env): (Store, Env), master: &MasterKey) -> Result<Mailer> {
+    let names = (policies::service_name(config), config.public_url().to_string());
+    let templates = Templates::open(config.mail.template_dir.0.as_deref(), config.mail.language, names)?;
+    Mailer::new((store, env), master, templates, Sink::open(config)?)
 }
 
 /// The master key and the signing keys; made if there are none.

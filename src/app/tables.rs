@@ -1,8 +1,8 @@
 //! What is kept of every table: its version, how its rows end, what they have to be.
 use crate::store::{Check, Schema, Sweep};
 use crate::{
-    account, api_key, audit, keys, login, mfa, passkey, password_reset, rbac, recovery, service_account,
-    session, throttle, users,
+    account, api_key, audit, email_login, email_verification, keys, login, mail, mfa, passkey,
+    password_reset, rbac, recovery, registration, service_account, session, throttle, users,
 };
 
 /// How rows of every table end.
@@ -17,6 +17,12 @@ pub const SWEEPS: &[Sweep] = &[
     login::table::SWEEPS[0],
     recovery::table::SWEEPS[0],
     throttle::table::SWEEPS[0],
+    registration::table::SWEEPS[0],
+    email_login::table::SWEEPS[0],
+    email_verification::table::SWEEPS[0],
+    email_verification::table::SWEEPS[1],
+    mail::table::SWEEPS[0],
+    mail::worker::SWEEPS[0],
     passkey::table::SWEEPS[0],
 ];
 
@@ -36,6 +42,10 @@ pub const CHECKS: &[&[(&str, Check)]] = &[
     login::table::CHECKS,
     recovery::table::CHECKS,
     throttle::table::CHECKS,
+    registration::table::CHECKS,
+    email_login::table::CHECKS,
+    email_verification::table::CHECKS,
+    mail::table::CHECKS,
     passkey::table::CHECKS,
     audit::table::CHECKS,
 ];

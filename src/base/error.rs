@@ -43,6 +43,8 @@ pub enum Error {
     ReauthenticationRequired(Vec<&'static str>),
     /// An unsafe request that only a cookie vouches for.
     CsrfFailed(&'static str),
+    /// The e-mail address has to be verified first.
+    EmailNotVerified,
     /// The account was switched off.
     AccountDisabled,
     /// There is no such thing, or not for this caller.
@@ -109,6 +111,7 @@ impl Error {
             Self::MfaEnrolmentRequired => "MFA_ENROLMENT_REQUIRED",
             Self::ReauthenticationRequired(_) => "REAUTHENTICATION_REQUIRED",
             Self::CsrfFailed(_) => "CSRF_FAILED",
+            Self::EmailNotVerified => "EMAIL_NOT_VERIFIED",
             Self::AccountDisabled => "ACCOUNT_DISABLED",
             Self::NotFound(_) => "NOT_FOUND",
             Self::RateLimited { .. } => "RATE_LIMITED",
@@ -141,6 +144,9 @@ impl fmt::Display for Error {
                 f.write_str("This needs a recent login; prove once more who you are")
             }
             Self::CsrfFailed(why) => f.write_str(why),
+            Self::EmailNotVerified => {
+                f.write_str("The e-mail address has to be verified first; a mail says how")
+            }
             Self::AccountDisabled => f.write_str("The account is disabled"),
             Self::NotFound(what) => write!(f, "There is no such {what}"),
             Self::RateLimited { .. } => f.write_str("Rate limit exceeded"),

@@ -83,6 +83,11 @@ pub enum Group {
         #[command(subcommand)]
         command: AuditGroup,
     },
+    /// Read and manage mails that wait
+    Mail {
+        #[command(subcommand)]
+        command: MailGroup,
+    },
     /// List and end sessions
     Session {
         #[command(subcommand)]
@@ -322,6 +327,25 @@ pub enum SessionGroup {
         /// The session's id; without it all are ended
         session: Option<String>,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum MailGroup {
+    /// List mails that wait, the oldest first
+    List {
+        /// 1 to 200
+        #[arg(long, default_value_t = 50)]
+        limit: i64,
+        /// next_cursor of the page before
+        #[arg(long)]
+        cursor: Option<String>,
+    },
+    /// Show what a mail says, links included; the audit trail has that it was read
+    Show { id: String },
+    /// Have a mail tried now
+    Retry { id: String },
+    /// Take a mail out of the queue
+    Discard { id: String },
 }
 
 #[derive(Debug, Subcommand)]

@@ -14,12 +14,14 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::error::ErrorKind;
 
-use crate::admin::{PasskeysCommand, RolesCommand, UserFilter, UsersCommand};
+use crate::admin::{MailCommand, PasskeysCommand, RolesCommand, UserFilter, UsersCommand};
 use crate::base::{Error, Result};
 use crate::config::{Config, InForce, load};
 use crate::serve;
 
-use args::{Args, Group, KeysGroup, PasskeyGroup, PermissionGroup, RoleGroup, SessionGroup, UserGroup};
+use args::{
+    Args, Group, KeysGroup, MailGroup, PasskeyGroup, PermissionGroup, RoleGroup, SessionGroup, UserGroup,
+};
 use ask::Backend;
 use credentials::AuditGroup;
 
@@ -107,12 +109,22 @@ fn command_of(group: Group) -> Result<crate::admin::Command> {
         Group::Session { command: SessionGroup::Revoke { user, session } } => {
             Command::SessionRevoke { user, session }
         }
+        Group::Mail { command } => Command::Mail { what: mail_command(command) },
         Group::Keys { command: KeysGroup::List } => Command::KeysList,
         Group::Keys { command: KeysGroup::Rotate } => Command::KeysRotate,
         Group::Check => Command::Check,
         Group::Health => Command::Health,
         Group::Serve | Group::Config { .. } => return Err(Error::internal("not a command of a server")),
     })
+}
+
+fn mail_command(command: MailGroup) -> MailCommand {
+    match command {
+        MailGroup::List { limit, cursor } => MailCommand::List { limit, cursor },
+        MailGroup::Show { id } => MailCommand::Show { id },
+        MailGroup::Retry { id } => MailCommand::Retry { id },
+        MailGroup::Discard { id } => MailCommand::Discard { id },
+    }
 }
 
 fn user_command(command: UserGroup) -> Result<crate::admin::Command> {

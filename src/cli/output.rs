@@ -127,9 +127,7 @@ fn text_of(answer: Answer) -> String {
     match answer {
         Answer::User(user) => describe_user(&user),
         Answer::Users { items, next_cursor } => {
-            let lines: String = items.iter().map(user_line).collect();
-            let more = next_cursor.map(|cursor| format!("more: --cursor {cursor}\n")).unwrap_or_default();
-            lines + &more
+            items.iter().map(user_line).collect::<String>() + &more(next_cursor)
         }
         Answer::Role(role) => role_line(&role),
         Answer::Roles(items) => items.iter().map(role_line).collect(),
@@ -153,10 +151,9 @@ fn text_of(answer: Answer) -> String {
             format!("{status}; database {}; cache {}; up {uptime_secs} s\n", state(database), state(cache))
         }
         Answer::Object(fields) => plain::fields(&fields),
-        Answer::List { columns, items, .. } => plain::table(&columns, &items),
+        Answer::List { columns, items, next_cursor } => plain::table(&columns, &items) + &more(next_cursor),
         Answer::Events { items, next_cursor } => {
-            let more = next_cursor.map(|cursor| format!("more: --cursor {cursor}\n")).unwrap_or_default();
-            items.iter().map(plain::event).collect::<String>() + &more
+            items.iter().map(plain::event).collect::<String>() + &more(next_cursor)
         }
         Answer::EventLines { lines, .. } => lines,
         Answer::Trail { first, last, head, problem } => match problem {
@@ -166,6 +163,11 @@ fn text_of(answer: Answer) -> String {
         Answer::Done => "done\n".to_owned(),
         Answer::Refused { message, .. } => message + "\n",
     }
+}
+
+/// How a list goes on.
+fn more(next_cursor: Option<String>) -> String {
+    next_cursor.map(|cursor| format!("more: --cursor {cursor}\n")).unwrap_or_default()
 }
 
 fn refused(outcome: &Outcome) -> Option<&Refused> {

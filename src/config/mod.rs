@@ -1,4 +1,5 @@
 //! Settings: defaults, then a TOML file, then the environment, then flags; checked once, plain fields from then on.
+mod mail;
 mod settings;
 mod source;
 mod value;
@@ -8,10 +9,13 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 pub use settings::{
-    Config, Http, Keys, Log, Mfa, Passkeys, Password, RateLimit, SETTINGS, Sessions, Store, Tokens,
+    Config, Http, Keys, Log, Mail, Mfa, Passkeys, Password, RateLimit, SETTINGS, Sessions, Store, Tokens,
 };
 pub use source::{Flags, load};
-pub use value::{IpNets, LogFormat, LogLevel, Names, Origins, PublicUrl, Registration, Switch, Words};
+pub use value::{
+    IpNets, Language, LogFormat, LogLevel, MailSink, Names, Origins, PublicUrl, Registration, SmtpSecurity,
+    Switch, Verification, Words,
+};
 
 use crate::base::{Error, Result};
 use crate::crypto::{Cost, Issuer};
@@ -93,6 +97,7 @@ impl Config {
             let reason = "must be the host of public_url, or a domain above it";
             return Err(Error::invalid("passkeys.rp_id", reason));
         }
+        self.check_mail()?;
         Ok(self)
     }
 }

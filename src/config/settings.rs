@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use super::Setting;
 use super::source::Values;
 use super::value::{
-    IpNets, LogFormat, LogLevel, Names, OptionalPath, Origins, PublicUrl, Registration, Switch, Words,
+    IpNets, Language, LogFormat, LogLevel, MailSink, Names, OptionalPath, Origins, PublicUrl, Registration,
+    SmtpSecurity, Switch, Verification, Words,
 };
 use crate::base::Result;
 use crate::crypto::Algorithm;
@@ -55,7 +56,12 @@ section! {
         /// The directory of the store, the keys and the administration socket.
         data_dir: PathBuf = "\"./data\"", "a path";
         /// Whether anyone may make an account at POST /auth/register.
-        registration: Registration = "\"open\"", "\"open\" or \"closed\"";
+        /// "hidden": anyone, and the answer does not tell whether an e-mail address has an account: the account is made
+        /// when the link in a mail is opened, and the owner of an address that has one already gets a mail that says so.
+        /// (That a user name is taken is told; user names are public.) Needs mail.
+        registration: Registration = "\"open\"", "\"open\", \"hidden\" or \"closed\"";
+        /// "required": whoever registers can log in once the link in a mail to the address has been opened. Needs mail.
+        registration_verify: Verification = "\"off\"", "\"off\" or \"required\"";
         /// Peers whose X-Forwarded-For is believed.
         trusted_proxies: IpNets = "[]", "a list of addresses and networks, as in [\"10.0.0.0/8\", \"::1\"]";
         /// Origins whose pages may call this API with cookies, beside the server's own.
@@ -70,6 +76,7 @@ section! {
         throttle: Throttle,
         mfa: Mfa,
         passkeys: Passkeys,
+        mail: Mail,
         keys: Keys,
         store: Store,
         audit: Audit,
@@ -200,6 +207,40 @@ section! {
 }
 
 section! {
+    /// Mails: how they leave, and what they look like.
+    Mail in "mail." {
+        /// Where mails go: to a mail server, into a directory (for development), or nowhere. "none" holds those with a
+        /// link, so that an administrator can hand it on.
+        sink: MailSink = "\"none\"", "\"none\", \"smtp\" or \"directory\"";
+        /// Whom mails come from. Empty, while there is a sink, is refused.
+        from: String = "\"\"", "an e-mail address, as in \"accounts@example.org\" or \"Accounts <accounts@example.org>\"";
+        /// The directory of sink "directory". Empty: mail in the data directory.
+        directory: OptionalPath = "\"\"", "a path";
+        /// The mail server of sink "smtp".
+        smtp_host: String = "\"\"", "a host name or an address";
+        /// Its port. 0: 465 with "tls", 587 with "starttls", 25 with "none".
+        smtp_port: u32 = "0", "a whole number up to 65535; 0 for the usual one";
+        /// How the connection is kept private. "none" is for a server on this machine or in a network of your own: on the
+        /// way anybody can read the mails, and the links in them.
+        smtp_security: SmtpSecurity = "\"tls\"", "\"tls\", \"starttls\" or \"none\"";
+        /// The user at the mail server. Empty: nobody logs in.
+        smtp_username: String = "\"\"", "any text";
+        /// The file with that user's password, its first line.
+        smtp_password_file: OptionalPath = "\"\"", "a path; needed with smtp_username";
+        /// A file with certificates (PEM) that the mail server may use beside those that the system trusts.
+        smtp_ca_file: OptionalPath = "\"\"", "a path";
+        /// Seconds for handing over one mail.
+        smtp_timeout_secs: u64 = "20", "a whole number from 1";
+        /// The language of mails to those whose browser asks for none that there is.
+        language: Language = "\"en\"", "\"en\" or \"de\"";
+        /// A directory of templates that come before those of the program: `en/reset_password.txt`, `layout.html`.
+        template_dir: OptionalPath = "\"\"", "a path";
+        /// Whether a mailed link or code can take the place of the password.
+        sign_in: bool = "false", "true or false";
+    }
+}
+
+section! {
     /// The keys that sign tokens, and the one that they are encrypted under.
     Keys in "keys." {
         /// The file of the master key. Empty: master.key in the data directory.
@@ -250,6 +291,7 @@ pub const SETTINGS: &[&[Setting]] = &[
     Throttle::SETTINGS,
     Mfa::SETTINGS,
     Passkeys::SETTINGS,
+    Mail::SETTINGS,
     Keys::SETTINGS,
     Store::SETTINGS,
     Audit::SETTINGS,

@@ -53,6 +53,8 @@ words! {
     Registration {
         /// Anyone.
         Open = "open",
+        /// Anyone, and nobody learns which addresses have an account.
+        Hidden = "hidden",
         /// Administrators alone.
         Closed = "closed",
     }
@@ -64,6 +66,46 @@ words! {
         On = "on",
         /// It is not.
         Off = "off",
+    }
+}
+words! {
+    /// Whether an address has to be verified before its account can be used.
+    Verification {
+        /// It need not.
+        Off = "off",
+        /// Whoever registers has to.
+        Required = "required",
+    }
+}
+words! {
+    /// Where mails go.
+    MailSink {
+        /// Nowhere: those with a link are held for an administrator.
+        None = "none",
+        /// To a mail server.
+        Smtp = "smtp",
+        /// Into a directory, a file for each.
+        Directory = "directory",
+    }
+}
+words! {
+    /// How the connection to a mail server is kept private.
+    SmtpSecurity {
+        /// TLS from the first byte.
+        Tls = "tls",
+        /// TLS after a word in the clear, or no mail.
+        StartTls = "starttls",
+        /// Not at all.
+        None = "none",
+    }
+}
+words! {
+    /// The language of a mail.
+    Language {
+        /// English.
+        English = "en",
+        /// German.
+        German = "de",
     }
 }
 words! {
@@ -96,6 +138,16 @@ words! {
 impl Value for SocketAddr {
     fn from_text(text: &str) -> Option<Self> {
         text.parse().ok()
+    }
+}
+
+impl Value for bool {
+    fn from_text(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+
+    fn from_toml(value: &toml::Value) -> Option<Self> {
+        value.as_bool()
     }
 }
 

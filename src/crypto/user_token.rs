@@ -21,6 +21,14 @@ pub enum Kind {
     Recovery,
     /// A device whose user need not show a second factor on it.
     TrustedDevice,
+    /// Showing that an e-mail address is its user's.
+    EmailVerification,
+    /// Giving an account another e-mail address.
+    EmailChange,
+    /// Logging in by mail.
+    EmailLogin,
+    /// Making the account that was asked for.
+    Registration,
 }
 
 /// What a text says: whose it claims to be, and the hash that is stored of it.
@@ -39,6 +47,10 @@ impl Kind {
             Self::Login => "asl_",
             Self::Recovery => "asc_",
             Self::TrustedDevice => "asd_",
+            Self::EmailVerification => "asv_",
+            Self::EmailChange => "ase_",
+            Self::EmailLogin => "asm_",
+            Self::Registration => "asn_",
         }
     }
 }
@@ -72,7 +84,16 @@ mod tests {
     use super::*;
     use crate::base::SeededEntropy;
 
-    const KINDS: [Kind; 4] = [Kind::PasswordReset, Kind::Login, Kind::Recovery, Kind::TrustedDevice];
+    const KINDS: [Kind; 8] = [
+        Kind::PasswordReset,
+        Kind::Login,
+        Kind::Recovery,
+        Kind::TrustedDevice,
+        Kind::EmailVerification,
+        Kind::EmailChange,
+        Kind::EmailLogin,
+        Kind::Registration,
+    ];
 
     proptest! {
         #[test]

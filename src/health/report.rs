@@ -8,12 +8,14 @@ use super::service::Health;
 use crate::account::Passwords;
 use crate::base::Tick;
 use crate::keys::Keys;
+use crate::mail::Mailer;
 use crate::session::LiveSessions;
 
 /// The parts that the report asks.
 pub struct Parts {
     pub keys: Keys,
     pub live: LiveSessions,
+    pub mail: Mailer,
     pub passwords: Passwords,
     pub data_dir: PathBuf,
 }
@@ -27,6 +29,7 @@ pub struct Report {
     pub disk: DiskReport,
     pub signing_key: KeyReport,
     pub hashing: HashingReport,
+    pub mail: MailReport,
 }
 
 /// The embedded store.
@@ -86,6 +89,22 @@ pub struct HashingReport {
     pub queue: u64,
 }
 
+/// Mails.
+#[derive(Object, Default, Serialize)]
+#[oai(read_only_all)]
+pub struct MailReport {
+    /// `ok`; `degraded` while mails do not leave as they should; `off` where none leaves.
+    pub status: String,
+    /// Where they go.
+    pub sink: String,
+    /// How many wait.
+    pub waiting: u64,
+    /// How long the oldest has waited, in seconds; null when none waits.
+    pub oldest_age_secs: Option<i64>,
+    /// Why the oldest has not left.
+    pub trouble: Option<String>,
+}
+
 impl Report {
     /// The state of everything now.
     #[must_use]
@@ -96,6 +115,7 @@ impl Report {
             disk: DiskReport::of(parts),
             signing_key: KeyReport::of(health, &parts.keys),
             hashing: HashingReport::of(&parts.passwords),
+            mail: MailReport::of(health, &parts.mail),
         }
     }
 }
@@ -134,6 +154,31 @@ impl KeyReport {
         let (kid, algorithm, since) = keys.current();
         let age_secs = since.map(|since| health.now().secs_since(since));
         Self { kid, algorithm: algorithm.to_string(), age_secs }
+    }
+}
+
+impl MailReport {
+    /// A mail that has waited so long is in trouble, whether somebody has said so or not.
+    const LONG_SECS: i64 = 600;
+
+    fn of(health: &Health, mail: &Mailer) -> Self {
+        let Ok(state) = mail.state() else {
+            return Self { status: "degraded".to_owned(), ..Self::default() };
+        };
+        let oldest_age_secs = state.oldest.map(|oldest| health.now().secs_since(oldest));
+        let is_late = oldest_age_secs.is_some_and(|age| age > Self::LONG_SECS);
+        let status = match (mail.delivers(), state.trouble.is_some() || is_late) {
+            (false, _) => "off",
+            (true, true) => "degraded",
+            (true, false) => "ok",
+        };
+        Self {
+            status: status.to_owned(),
+            sink: state.sink.to_owned(),
+            waiting: state.waiting,
+            oldest_age_secs,
+            trouble: state.trouble,
+        }
     }
 }
 

@@ -2,11 +2,11 @@
 use poem::http::header::SET_COOKIE;
 use poem::http::{HeaderValue, StatusCode};
 use poem::{Body, IntoResponse, Response};
-use poem_openapi::ApiResponse;
 use poem_openapi::registry::{
     MetaMediaType, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, Registry,
 };
-use poem_openapi::types::Type;
+use poem_openapi::types::{Example, Type};
+use poem_openapi::{ApiResponse, Object};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -28,6 +28,67 @@ impl<T: Type> ApiResponse for Created<T> {
 
     fn register(registry: &mut Registry) {
         T::register(registry);
+    }
+}
+
+/// 202: whoever it concerns hears of it by mail; the answer tells nothing.
+pub struct Accepted(pub &'static str);
+
+#[derive(Object, Serialize)]
+#[oai(example)]
+struct AcceptedBody {
+    message: String,
+}
+
+impl IntoResponse for Accepted {
+    fn into_response(self) -> Response {
+        let body = AcceptedBody { message: self.0.to_owned() };
+        Json(body).with_status(StatusCode::ACCEPTED).into_response()
+    }
+}
+
+impl ApiResponse for Accepted {
+    fn meta() -> MetaResponses {
+        let body = vec![json::media_type::<AcceptedBody>()];
+        MetaResponses { responses: vec![described(202, "Accepted", body)] }
+    }
+
+    fn register(registry: &mut Registry) {
+        AcceptedBody::register(registry);
+    }
+}
+
+impl Example for AcceptedBody {
+    fn example() -> Self {
+        Self { message: "If an account has this address, a mail is on its way".into() }
+    }
+}
+
+/// One answer or the other, each with a status of its own.
+pub enum OneOf<A, B> {
+    One(A),
+    Other(B),
+}
+
+impl<A: IntoResponse, B: IntoResponse> IntoResponse for OneOf<A, B> {
+    fn into_response(self) -> Response {
+        match self {
+            Self::One(one) => one.into_response(),
+            Self::Other(other) => other.into_response(),
+        }
+    }
+}
+
+impl<A: ApiResponse, B: ApiResponse> ApiResponse for OneOf<A, B> {
+    fn meta() -> MetaResponses {
+        let mut all = A::meta();
+        all.responses.extend(B::meta().responses);
+        all
+    }
+
+    fn register(registry: &mut Registry) {
+        A::register(registry);
+        B::register(registry);
     }
 }
 

@@ -113,6 +113,7 @@ pub fn status(error: &Error) -> StatusCode {
         | Error::MfaEnrolmentRequired
         | Error::ReauthenticationRequired(_)
         | Error::CsrfFailed(_)
+        | Error::EmailNotVerified
         | Error::AccountDisabled => StatusCode::FORBIDDEN,
         Error::NotFound(_) => StatusCode::NOT_FOUND,
         Error::RateLimited { .. } | Error::TooManyAttempts { .. } => StatusCode::TOO_MANY_REQUESTS,

@@ -10,8 +10,8 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use poem::http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY,
-    STRICT_TRANSPORT_SECURITY, USER_AGENT, VARY, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_LANGUAGE, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, HeaderMap, HeaderName, HeaderValue,
+    REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, USER_AGENT, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use poem::http::{Method, StatusCode, Uri, Version};
 use poem::{Endpoint, IntoResponse, Request, Response};
@@ -226,8 +226,8 @@ impl Gate {
         let (authenticator, headers) = (self.authenticator.as_ref(), request.headers());
         let presented = caller::identify(authenticator, &self.cookies, headers, address, &nobody);
         let authenticator = Arc::clone(&self.authenticator);
-        let id = about.id.clone();
-        let info = Arc::new(RequestInfo { address, presented, authenticator, id, user_agent });
+        let (id, languages) = (about.id.clone(), request.headers().get(ACCEPT_LANGUAGE).cloned());
+        let info = Arc::new(RequestInfo { address, presented, authenticator, id, user_agent, languages });
         request.extensions_mut().insert(Arc::clone(&info));
         let info = about.info.get_or_init(|| info);
         let allowance = self.count(request.uri().path(), address, &info.presented)?;

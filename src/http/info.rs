@@ -11,6 +11,7 @@ use crate::base::{Error, Result};
 use crate::rbac::{Initiator, Who};
 
 const MAX_USER_AGENT: usize = 256;
+const MAX_LANGUAGES: usize = 128;
 
 /// What is known of a request before its handler runs.
 pub struct RequestInfo {
@@ -22,6 +23,7 @@ pub struct RequestInfo {
     pub authenticator: Arc<dyn Authenticator>,
     pub(super) id: String,
     pub(super) user_agent: Option<HeaderValue>,
+    pub(super) languages: Option<HeaderValue>,
 }
 
 impl RequestInfo {
@@ -42,7 +44,9 @@ impl RequestInfo {
     /// Somebody who begins something with this request.
     #[must_use]
     pub fn initiator(&self, who: Who) -> Initiator {
-        Initiator::at(who, self.address, self.user_agent(), self.id.clone())
+        let languages = self.languages.as_ref().and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let languages = languages.chars().take(MAX_LANGUAGES).collect();
+        Initiator { languages, ..Initiator::at(who, self.address, self.user_agent(), self.id.clone()) }
     }
 
     /// Whoever has presented a credential that is good, or nobody.

@@ -19,7 +19,7 @@ pub mod shape;
 pub mod spec;
 pub mod upload;
 
-pub use answer::{Created, Done, JsonLines, WithCookies};
+pub use answer::{Accepted, Created, Done, JsonLines, OneOf, WithCookies};
 pub use caller::{Authenticator, Caller, Credential};
 pub use cookies::Cookies;
 pub use envelope::Failure;

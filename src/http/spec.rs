@@ -163,6 +163,7 @@ fn known(code: &str) -> Result<(u16, String, Value)> {
         "TOKEN_REVOKED" => of(Error::TokenRevoked, none()),
         "FORBIDDEN" => of(Error::Forbidden("".into()), json!({"permission": "users:write"})),
         "CSRF_FAILED" => of(Error::CsrfFailed("The CSRF token does not belong to this session"), none()),
+        "EMAIL_NOT_VERIFIED" => of(Error::EmailNotVerified, none()),
         "ACCOUNT_DISABLED" => of(Error::AccountDisabled, none()),
         "PASSWORD_CHANGE_REQUIRED" => of(Error::PasswordChangeRequired, none()),
         "MFA_ENROLMENT_REQUIRED" => of(Error::MfaEnrolmentRequired, none()),

@@ -8,6 +8,8 @@ use crate::account::{self, Passwords, User, Verdict};
 use crate::audit::{Event, Failures};
 use crate::base::{Env, Error, Result, SecondFactor, Secret};
 use crate::crypto::user_token::{self, Kind, Presented};
+use crate::email_verification;
+use crate::mail::Mailer;
 use crate::mfa::change::{spend, trusts};
 use crate::mfa::{Answer, Factors, Mfa, Spent};
 use crate::passkey::{Passkeys, Purpose, Question, Reply};
@@ -33,6 +35,7 @@ pub struct Logins {
     pub failures: Failures,
     pub throttle: Throttle,
     pub devices: Devices,
+    pub mail: Mailer,
 }
 
 /// What somebody typed into a login form, and what came along with it.
@@ -113,6 +116,7 @@ impl Logins {
     /// # Errors
     /// `Error::MfaRequired`; `Error::InvalidMfaCode`; `Error::InvalidCredentials` when the account has changed meanwhile.
     pub async fn after_first_factor(&self, by: Initiator, first: First, shown: Shown) -> Result<LoggedIn> {
+        self.check_verified(&by, &first.user).await?;
         let now = self.env.now();
         let user = first.user.id;
         let (factors, has_passkey, device) = self.store.get(|tx| {
@@ -144,6 +148,18 @@ impl Logins {
                 Ok(self.logged_in(granted, &checked, spent))
             }
         }
+    }
+
+    /// Refuses a user who has to verify the address first, and mails once more how.
+    async fn check_verified(&self, by: &Initiator, user: &User) -> Result<()> {
+        if self.store.get(|tx| email_verification::table::standing(tx, user.id))?.may_log_in() {
+            return Ok(());
+        }
+        let (mailer, id) = (self.mail.clone(), user.id);
+        let ready = email_verification::service::link(&mailer, &self.env, by, user)?;
+        let change = move |tx: &mut WriteTx| email_verification::service::post(tx, &mailer, id, ready);
+        self.store.write(change).await?;
+        Err(self.refuse(by, Some(user), "email_not_verified", Error::EmailNotVerified))
     }
 
     /// Has a login wait for its second factor.

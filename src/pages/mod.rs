@@ -1,5 +1,6 @@
 //! Small pages for people, at `/account`. They own no rules: their scripts ask the API, as anybody may. Scripts and styles
-//! are files of this server, so that a page can forbid every other one.
+//! are files of this server, so that a page can forbid every other one. What the link in a mail holds stands behind its `#`,
+//! which no browser sends: `page.js` reads it there and hands it on.
 use poem::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use poem::{Endpoint, Response, Route, endpoint::make_sync, get};
 
@@ -15,6 +16,12 @@ pub fn routes() -> Route {
     Route::new()
         .at("/passkeys", get(page(include_str!("passkeys.html"))))
         .at("/passkeys.js", get(asset(SCRIPT, include_str!("passkeys.js"))))
+        .at("/reset-password", get(page(include_str!("reset_password.html"))))
+        .at("/verify-email", get(page(include_str!("verify_email.html"))))
+        .at("/confirm-email", get(page(include_str!("confirm_email.html"))))
+        .at("/sign-in", get(page(include_str!("sign_in.html"))))
+        .at("/recover", get(page(include_str!("recover.html"))))
+        .at("/page.js", get(asset(SCRIPT, include_str!("page.js"))))
         .at("/style.css", get(asset(STYLE, include_str!("style.css"))))
 }
 

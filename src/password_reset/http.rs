@@ -6,8 +6,9 @@ use poem_openapi::{Object, OpenApi};
 use serde::Serialize;
 
 use super::service::PasswordResets;
+use crate::base::text::Email;
 use crate::base::{Result, Secret};
-use crate::http::{Created, Done, Failure, Json, Recent, RequestInfo, spec};
+use crate::http::{Accepted, Created, Done, Failure, Json, Recent, RequestInfo, spec};
 use crate::rbac::permission::UsersPassword;
 use crate::rbac::{Named, Who};
 
@@ -18,6 +19,7 @@ pub struct PasswordResetApi(pub PasswordResets);
 pub const ERRORS: &[spec::OperationErrors] = &[
     ("start_password_reset", &["NOT_FOUND", "REAUTHENTICATION_REQUIRED"]),
     ("reset_password", &["SERVICE_UNAVAILABLE"]),
+    ("forget_password", &["SERVICE_UNAVAILABLE"]),
 ];
 
 /// Which permission each operation needs.
@@ -38,6 +40,12 @@ struct ResetBody {
     new_password: String,
 }
 
+#[derive(Object)]
+#[oai(example)]
+struct ForgotBody {
+    email: String,
+}
+
 #[OpenApi]
 impl PasswordResetApi {
     /// Start the reset of an account's password
@@ -55,6 +63,17 @@ impl PasswordResetApi {
         Ok(Created(StartedReset { token, expires_at: expires_at.rfc3339() }))
     }
 
+    /// Have a reset mailed
+    ///
+    /// The answer is the same whether anybody has the address or not. The link in the mail is good for 30 minutes, once; one
+    /// that was mailed before is good for nothing. Where no mail leaves, it waits for an administrator at GET /mail.
+    #[oai(path = "/auth/password/forgot", method = "post", operation_id = "forget_password")]
+    async fn forgot(&self, request: &Request, body: Json<ForgotBody>) -> Result<Accepted, Failure> {
+        let by = RequestInfo::of(request)?.initiator(Who::Nobody);
+        self.0.mail(by, &Email::parse(&body.0.email)?).await?;
+        Ok(Accepted("If an account has this address, a mail is on its way"))
+    }
+
     /// Choose another password with the token of a reset
     ///
     /// All sessions end. The token is good once.
@@ -69,6 +88,12 @@ impl PasswordResetApi {
 impl Example for StartedReset {
     fn example() -> Self {
         Self { token: "asp_AAAAAAAAAAI…".into(), expires_at: "2025-06-15T11:39:03Z".into() }
+    }
+}
+
+impl Example for ForgotBody {
+    fn example() -> Self {
+        Self { email: "test@example.com".into() }
     }
 }
 

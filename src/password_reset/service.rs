@@ -2,9 +2,11 @@
 use super::table::RESETS;
 use crate::account::{self, PasswordPolicy, Passwords, User};
 use crate::audit::{self, Event};
+use crate::base::text::Email;
 use crate::base::{Env, Error, Result, Secret, Timestamp};
 use crate::crypto::user_token::{self, Kind, Presented};
-use crate::mfa;
+use crate::mail::model::Link;
+use crate::mail::{self, Letter, Mailer};
 use crate::one_time::Started;
 use crate::one_time::table::not_good;
 use crate::rbac::Initiator;
@@ -12,6 +14,7 @@ use crate::rbac::service::check_over;
 use crate::session::LiveSessions;
 use crate::session::change::end_all;
 use crate::store::{Store, Tx, WriteTx};
+use crate::{email_verification, mfa};
 
 /// How long a reset may be finished, in seconds: 30 minutes.
 const LIFETIME_SECS: i64 = 30 * 60;
@@ -24,6 +27,7 @@ pub struct PasswordResets {
     passwords: Passwords,
     policy: PasswordPolicy,
     live: LiveSessions,
+    mail: Mailer,
 }
 
 impl PasswordResets {
@@ -32,8 +36,9 @@ impl PasswordResets {
         (store, env): (Store, Env),
         (passwords, policy): (Passwords, PasswordPolicy),
         live: LiveSessions,
+        mail: Mailer,
     ) -> Self {
-        Self { store, env, passwords, policy, live }
+        Self { store, env, passwords, policy, live, mail }
     }
 
     /// Starts the reset of a user's password; one that was started before is good for nothing from now on.
@@ -58,6 +63,40 @@ impl PasswordResets {
         Ok((text, expires_at))
     }
 
+    /// Mails a reset to whoever has an address. What is done, and for how long, is the same for an address that nobody has.
+    ///
+    /// # Errors
+    /// `Error::Unavailable` when the store takes no writes.
+    pub async fn mail(&self, by: Initiator, email: &Email) -> Result<()> {
+        let now = self.env.now();
+        let found = self.store.get(|tx| account::table::by_login(tx, email.as_str()))?;
+        let found = found.filter(User::may_go_on);
+        let (id, username) = found.map_or((0, "-".to_owned()), |user| (user.id, user.username.to_string()));
+        let (token, hash) = user_token::generate(Kind::PasswordReset, id, self.env.entropy.as_ref());
+        let expires_at = now.plus_secs(LIFETIME_SECS);
+        let letter = Letter {
+            kind: mail::Kind::ResetPassword,
+            user: id,
+            username,
+            to: email.to_string(),
+            by: by.clone(),
+            at: now,
+            link: Some(Link { page: "reset-password", token, code: None, expires_at }),
+            facts: Vec::new(),
+        };
+        let (prepared, mail, email) = (self.mail.prepare(&letter)?, self.mail.clone(), email.lookup_key());
+        let change = move |tx: &mut WriteTx| {
+            let has_turn = mail.take_turn(tx, &prepared)?;
+            let user = account::table::by_id(tx, id)?.filter(User::may_go_on);
+            let user = user.filter(|user| has_turn && user.email.lookup_key() == email);
+            let Some(user) = user else { return Ok(()) };
+            RESETS.put(tx, id, &Started { hash, expires_at })?;
+            mail.enqueue(tx, prepared)?;
+            audit::table::append(tx, Event::new(&by, "user.password_reset_started", now).about_user(&user))
+        };
+        self.store.write(change).await
+    }
+
     /// Finishes a reset: the user has another password, and no session goes on.
     ///
     /// # Errors
@@ -69,15 +108,17 @@ impl PasswordResets {
         let user = self.store.get(|tx| user_of(tx, &presented, now))?;
         self.policy.check("new_password", &new, user.username.as_str(), user.email.as_str())?;
         let hash = self.passwords.hash(new).await?;
-        let live = self.live.clone();
+        let (live, mail) = (self.live.clone(), self.mail.clone());
         let change = move |tx: &mut WriteTx| {
             // Somebody may have been faster.
             let old = user_of(tx, &presented, now)?;
             RESETS.remove(tx, old.id);
+            email_verification::table::remove_change(tx, old.id);
             account::table::update(tx, &old, &old.clone().with_password(hash, now))?;
             mfa::table::remove_devices(tx, old.id)?;
             let ended = end_all(tx, &live, old.id, None)?;
             live.forget_user(tx, old.id)?;
+            mail.notify(tx, mail::Kind::PasswordChanged, &old, &by, &[])?;
             let event = Event::new(&by, "user.password_reset", now).about_user(&old);
             audit::table::append(tx, event.with("sessions_ended", ended.to_string()))
         };

@@ -49,6 +49,8 @@ pub struct Initiator {
     pub address: String,
     pub user_agent: String,
     pub request_id: String,
+    /// The header `Accept-Language`, cut to a bounded length: in what language mails about the change are written.
+    pub languages: String,
 }
 
 /// On whose behalf something is done.
@@ -216,7 +218,7 @@ impl Initiator {
     /// Somebody at an address who may or may not be known.
     #[must_use]
     pub fn at(who: Who, address: IpAddr, user_agent: String, request_id: String) -> Self {
-        Self { who, address: address.to_string(), user_agent, request_id }
+        Self { who, address: address.to_string(), user_agent, request_id, languages: String::new() }
     }
 
     /// The API key that it uses, if it uses one.

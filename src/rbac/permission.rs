@@ -214,6 +214,8 @@ permissions! {
     AuthCheck = "auth:check",
     /// Read the state of the server's parts
     HealthRead = "health:read",
+    /// Read mails that are held, with the links in them
+    MailRead = "mail:read",
     /// Define and delete permissions of other services
     PermissionsWrite = "permissions:write",
     /// Read roles and permissions

@@ -4,7 +4,7 @@ use crate::account::{self, PasswordPolicy, Passwords, User};
 use crate::audit::{self, Event};
 use crate::base::{Env, Error, Result, Secret, Timestamp};
 use crate::crypto::user_token::{self, Kind, Presented};
-use crate::login;
+use crate::mail::{self, Mailer};
 use crate::one_time::Started;
 use crate::one_time::table::not_good;
 use crate::password_reset::table::RESETS;
@@ -13,6 +13,7 @@ use crate::session::change::{end_all, insert};
 use crate::session::model::{MULTI_FACTOR, RECOVERY};
 use crate::session::{Granted, LiveSessions, SessionTokens};
 use crate::store::{Store, Tx, WriteTx};
+use crate::{email_verification, login};
 
 /// How long a recovery may be finished, in seconds: an hour.
 const LIFETIME_SECS: i64 = 3600;
@@ -26,6 +27,7 @@ pub struct Recoveries {
     pub policy: PasswordPolicy,
     pub tokens: SessionTokens,
     pub live: LiveSessions,
+    pub mail: Mailer,
 }
 
 impl Recoveries {
@@ -72,7 +74,7 @@ impl Recoveries {
         };
         // The host vouches for its user as strongly as any second factor could.
         let prepared = self.tokens.prepare(&by, &user, &[RECOVERY, MULTI_FACTOR])?;
-        let (granted, live) = (prepared.granted.clone(), self.live.clone());
+        let (granted, live, mail) = (prepared.granted.clone(), self.live.clone(), self.mail.clone());
         let change = move |tx: &mut WriteTx| {
             // Somebody may have been faster.
             let old = user_of(tx, &presented, now)?;
@@ -83,6 +85,7 @@ impl Recoveries {
             };
             account::table::update(tx, &old, &new)?;
             RESETS.remove(tx, old.id);
+            email_verification::table::remove_change(tx, old.id);
             login::table::remove_all(tx, old.id)?;
             let ended = end_all(tx, &live, old.id, None)?;
             live.forget_user(tx, old.id)?;
@@ -90,6 +93,9 @@ impl Recoveries {
             let event = event
                 .with("password", if new.password_hash == old.password_hash { "kept" } else { "changed" });
             audit::table::append(tx, event.with("sessions_ended", ended.to_string()))?;
+            if new.password_hash != old.password_hash {
+                mail.notify(tx, mail::Kind::PasswordChanged, &old, &by, &[])?;
+            }
             insert(tx, &live, prepared, &new)
         };
         self.store.write(change).await?;

@@ -67,6 +67,7 @@ pub async fn run(config: Config, store: Store) -> Result<()> {
     let served = tokio::spawn(listener::serve(tcp, endpoint, limits, stopped));
     let admin = tokio::spawn(socket::serve(admin_socket, app.admin()));
     let tending = tokio::spawn(tend(app.clone()));
+    let mailing = tokio::spawn(app.mail.clone().run());
     announce(&app, address).await;
     signals.first().await;
     tracing::info!("stopping");
@@ -77,6 +78,7 @@ pub async fn run(config: Config, store: Store) -> Result<()> {
     }
     admin.abort();
     tending.abort();
+    mailing.abort();
     app.finish().await;
     let store = app.store.clone();
     tokio::task::spawn_blocking(move || store.close()).await.map_err(Error::internal)?;

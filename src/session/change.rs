@@ -6,6 +6,7 @@ use super::tokens::{Again, Prepared};
 use crate::account::{self, User};
 use crate::audit::{self, Event};
 use crate::base::{Error, Id, Result, Timestamp};
+use crate::mail::{self, Mailer};
 use crate::rbac::{Initiator, SubjectId};
 use crate::store::{Tx, WriteTx};
 
@@ -72,7 +73,7 @@ pub fn reauthenticate(
 /// The change of a refresh: judges the token by what is there now, and exchanges it if it is the good one.
 pub(super) fn exchange_token(
     tx: &mut WriteTx,
-    live: &LiveSessions,
+    (live, mailer): (&LiveSessions, &Mailer),
     (generation, hash): (u32, [u8; 32]),
     (next, exchange): (Session, Exchange),
     by: &Initiator,
@@ -95,6 +96,9 @@ pub(super) fn exchange_token(
             let event = Event::failed(by, "session.refresh_token_reused", now);
             let event = event.about(SubjectId::User(session.user), &name_of(tx, session.user)?);
             audit::table::append(tx, event.with("session", session.id.to_string()))?;
+            if let Some(user) = account::table::by_id(tx, session.user)? {
+                mailer.notify(tx, mail::Kind::SessionStolen, &user, by, &[])?;
+            }
             Refreshed::Stolen { user: session.user }
         }
     })

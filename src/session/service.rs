@@ -9,6 +9,7 @@ use super::tokens::{Granted, Next, SessionTokens};
 use crate::audit::{self, Event};
 use crate::base::{Env, Error, Id, Page, PageRequest, Result};
 use crate::crypto::RefreshToken;
+use crate::mail::Mailer;
 use crate::rbac::{Actor, Initiator, SubjectId};
 use crate::store::{Store, WriteTx};
 
@@ -19,6 +20,7 @@ pub struct Sessions {
     pub env: Env,
     pub live: LiveSessions,
     pub tokens: SessionTokens,
+    pub mail: Mailer,
 }
 
 impl Sessions {
@@ -38,8 +40,10 @@ impl Sessions {
         let (live, window) = (self.live.clone(), self.tokens.lifetimes.replay);
         let token = (presented.generation(), presented.hash());
         let Next { session, exchange, granted } = next;
-        let change =
-            move |tx: &mut WriteTx| exchange_token(tx, &live, token, (session, exchange), &by, (now, window));
+        let mail = self.mail.clone();
+        let change = move |tx: &mut WriteTx| {
+            exchange_token(tx, (&live, &mail), token, (session, exchange), &by, (now, window))
+        };
         match self.store.write(change).await? {
             Refreshed::Done => Ok(granted),
             Refreshed::Again { sealed } => self.tokens.answer_again(presented, id, &sealed),

@@ -46,10 +46,13 @@ pub const PERMISSIONS: &[spec::OperationPermission] = &[
 /// An account as administrators see it.
 #[derive(Object, Serialize)]
 #[oai(example)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a member of the answer")]
 struct AccountView {
     id: u64,
     username: String,
     email: String,
+    /// Whether its user has shown that the address is theirs.
+    email_verified: bool,
     first_name: Option<String>,
     last_name: Option<String>,
     is_active: bool,
@@ -140,7 +143,7 @@ impl UsersApi {
             created_until: time("created_until", created_until.0)?,
         };
         let page = self.users.search(filter, PageRequest::parse(limit.0, cursor.0.as_deref())?).await?;
-        let items = page.items.iter().map(Into::into).collect();
+        let items = self.views(page.items)?;
         Ok(Json(AccountList { items, next_cursor: page.next_cursor }))
     }
 
@@ -156,13 +159,13 @@ impl UsersApi {
         let NewAccountBody { username, email, first_name, last_name } = body.0;
         let names = (first_name.as_deref(), last_name.as_deref());
         let new = NewUser::parse((&username, &email), names, Secret::new(""))?;
-        Ok(Created((&self.users.create(caller.initiator(), new).await?).into()))
+        Ok(Created(self.view(self.users.create(caller.initiator(), new).await?)?))
     }
 
     /// Read an account
     #[oai(path = "/users/:id", method = "get", operation_id = "read_user")]
     async fn read(&self, _caller: May<UsersRead>, id: Path<u64>) -> Result<Json<AccountView>, Failure> {
-        Ok(Json((&self.users.read(id.0)?).into()))
+        Ok(Json(self.view(self.users.read(id.0)?)?))
     }
 
     /// Change an account
@@ -176,7 +179,7 @@ impl UsersApi {
         body: Json<AccountBody>,
     ) -> Result<Json<AccountView>, Failure> {
         let change = body.0.try_into()?;
-        Ok(Json((&self.users.change(caller.initiator(), id.0, change).await?).into()))
+        Ok(Json(self.view(self.users.change(caller.initiator(), id.0, change).await?)?))
     }
 
     /// Put an account into the recycle bin for 30 days
@@ -189,7 +192,7 @@ impl UsersApi {
     /// Take an account out of the recycle bin
     #[oai(path = "/users/:id/restore", method = "post", operation_id = "restore_user")]
     async fn restore(&self, caller: May<UsersDelete>, id: Path<u64>) -> Result<Json<AccountView>, Failure> {
-        Ok(Json((&self.users.restore(caller.initiator(), id.0).await?).into()))
+        Ok(Json(self.view(self.users.restore(caller.initiator(), id.0).await?)?))
     }
 
     /// Give an account these roles instead of those that it has
@@ -206,7 +209,19 @@ impl UsersApi {
             return Err(Error::invalid("roles", format!("must be at most {MAX_ROLES}")).into());
         }
         let by = caller.initiator();
-        Ok(Json((&self.accounts.set_roles(by, id.0, &body.0.roles).await?).into()))
+        Ok(Json(self.view(self.accounts.set_roles(by, id.0, &body.0.roles).await?)?))
+    }
+}
+
+impl UsersApi {
+    fn view(&self, user: User) -> Result<AccountView> {
+        let is_verified = self.users.has_verified(std::slice::from_ref(&user))?.contains(&true);
+        Ok(AccountView::of(&user, is_verified))
+    }
+
+    fn views(&self, users: Vec<User>) -> Result<Vec<AccountView>> {
+        let verified = self.users.has_verified(&users)?;
+        Ok(users.iter().zip(verified).map(|(user, is_verified)| AccountView::of(user, is_verified)).collect())
     }
 }
 
@@ -227,13 +242,14 @@ impl TryFrom<AccountBody> for AccountChange {
     }
 }
 
-impl From<&User> for AccountView {
-    fn from(user: &User) -> Self {
+impl AccountView {
+    fn of(user: &User, email_verified: bool) -> Self {
         let name = |name: &Option<DisplayName>| name.as_ref().map(|name| name.as_str().to_owned());
         Self {
             id: user.id,
             username: user.username.to_string(),
             email: user.email.to_string(),
+            email_verified,
             first_name: name(&user.first_name),
             last_name: name(&user.last_name),
             is_active: user.is_active,
@@ -254,6 +270,7 @@ impl Example for AccountView {
             id: 2,
             username: "testuser".into(),
             email: "test@example.com".into(),
+            email_verified: true,
             first_name: Some("Test".into()),
             last_name: Some("User".into()),
             is_active: true,

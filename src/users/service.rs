@@ -5,6 +5,8 @@ use crate::account::table::{self, BIN_SECS};
 use crate::account::{NewUser, ProfileChange, User};
 use crate::audit::{self, Event};
 use crate::base::{Env, Error, Id, Page, PageRequest, Result};
+use crate::email_verification;
+use crate::password_reset::table::RESETS;
 use crate::rbac::permission::UsersWrite;
 use crate::rbac::service::check_over;
 use crate::rbac::{Initiator, Named};
@@ -79,6 +81,17 @@ impl Users {
         self.store.get(|tx| table::by_id(tx, id))?.ok_or(Error::NotFound("user"))
     }
 
+    /// Of each user, whether the address is one that was verified.
+    ///
+    /// # Errors
+    /// As [`Users::search`].
+    pub fn has_verified(&self, users: &[User]) -> Result<Vec<bool>> {
+        let verified = |tx: &crate::store::ReadTx, user: &User| {
+            email_verification::table::standing(tx, user.id).map(|standing| standing.is_verified(&user.email))
+        };
+        self.store.get(|tx| users.iter().map(|user| verified(tx, user)).collect())
+    }
+
     /// Changes an account. Switched off, all its sessions end.
     ///
     /// # Errors
@@ -94,6 +107,10 @@ impl Users {
             if !is_active {
                 table::check_not_last_superuser(tx, old, "is_active")?;
                 end_all(tx, live, id, None)?;
+            }
+            if old.email != new.email {
+                RESETS.remove(tx, id);
+                email_verification::table::remove_links(tx, id);
             }
             let event = changed(by, old, &new);
             Ok((new, event))

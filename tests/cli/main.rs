@@ -5,6 +5,7 @@ mod credentials;
 mod damage;
 mod end;
 mod keys;
+mod mail;
 mod refusals;
 mod roles;
 mod secrets;

@@ -14,6 +14,7 @@ mod health;
 mod http;
 mod keys;
 mod listener;
+mod mail;
 mod mfa;
 mod pages;
 mod passkeys;

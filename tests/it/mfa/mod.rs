@@ -32,6 +32,11 @@ fn code_at(app: &TestApp, secret: &str, steps: i64) -> String {
     totp.generate(time.unsigned_abs()).to_string()
 }
 
+/// Gives a user an app, for tests of other parts.
+pub async fn with_app(person: &Person<'_>) {
+    WithApp::of(person).await;
+}
+
 impl<'a> WithApp<'a> {
     /// Sets an app up and turns it on.
     pub async fn of(person: &Person<'a>) -> WithApp<'a> {

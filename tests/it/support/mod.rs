@@ -3,6 +3,7 @@ mod authenticator;
 mod disk;
 mod envelope;
 pub mod jwt;
+pub mod layers;
 mod operations;
 mod people;
 mod raw;
@@ -81,7 +82,7 @@ impl Setup {
     }
 
     pub async fn start(self) -> TestApp {
-        TestApp::start_with(self).await
+        Box::pin(TestApp::start_with(self)).await
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! `AUTH_BLESS=1` writes the files of the present versions. Files of older versions stay, and are read through
 //! `Record::upgrade`.
+mod mail;
 mod ways_in;
 
 use std::path::{Path, PathBuf};
@@ -216,6 +217,7 @@ fn event() -> Event {
         address: "10.1.2.3".to_owned(),
         user_agent: "curl/8 \"x\"".to_owned(),
         request_id: "req_1".to_owned(),
+        languages: String::new(),
     };
     let service = SubjectId::Service(Id::from_bytes(*b"fedcba9876543210"));
     Event::new(&by, "api_key.created", TIME).about(service, "invoicer").with("name", "deploy")
@@ -304,6 +306,7 @@ fn every_record_of_the_program_has_golden_bytes() {
             "ApiKey",
             "ByName",
             "Chain",
+            "Change",
             "Definition",
             "Entry",
             "Exchange",
@@ -312,18 +315,23 @@ fn every_record_of_the_program_has_golden_bytes() {
             "KeyRecord",
             "LastUse",
             "Made",
+            "Mailed",
             "Passkey",
             "Pending",
             "Place",
+            "Queued",
             "Role",
             "ServiceAccount",
             "Session",
             "Setup",
+            "Standing",
             "Started",
             "Stored",
             "TrustedDevice",
+            "Turns",
             "User",
             "Uses",
+            "Wanted",
             "u64"
         ],
         "tests here must know them all"

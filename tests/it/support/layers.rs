@@ -1,0 +1,186 @@
+//! The layers of the program, and what each may mention.
+
+/// The libraries that belong to some layers alone.
+pub const WATCHED: [&str; 25] = [
+    "lettre",
+    "minijinja",
+    "poem",
+    "poem_openapi",
+    "redb",
+    "tokio",
+    "moka",
+    "hyper",
+    "hyper_util",
+    "jsonwebtoken",
+    "argon2",
+    "blowfish",
+    "crc32fast",
+    "ipnet",
+    "scrypt",
+    "sha_crypt",
+    "aws_lc_rs",
+    "bincode",
+    "clap",
+    "toml",
+    "csv",
+    "totp_rs",
+    "webauthn_rs",
+    "qrcode",
+    "png",
+];
+
+/// Some files, and what they may mention.
+pub struct Layer {
+    /// Paths below `src`; `*` is any folder or name.
+    pub files: &'static [&'static str],
+    /// Parts of ours; their own folder is always theirs.
+    pub ours: &'static [&'static str],
+    /// Of the watched libraries.
+    pub libraries: &'static [&'static str],
+}
+
+/// The first that fits a file counts; a file that none fits is an error: say where it belongs.
+pub const LAYERS: &[Layer] = &[
+    Layer { files: &["lib.rs", "main.rs"], ours: &["cli"], libraries: &[] },
+    Layer { files: &["app/*"], ours: EVERYTHING, libraries: &["poem", "poem_openapi"] },
+    Layer { files: &["base/entropy.rs", "base/secret.rs"], ours: &[], libraries: &["aws_lc_rs"] },
+    Layer { files: &["base/*"], ours: &[], libraries: &[] },
+    Layer { files: &["crypto/foreign/*"], ours: &["base"], libraries: FOREIGN_HASHES },
+    Layer { files: &["crypto/webauthn/*"], ours: &["base"], libraries: &["webauthn_rs"] },
+    Layer {
+        files: &["crypto/*"],
+        ours: &["base"],
+        libraries: &["argon2", "aws_lc_rs", "crc32fast", "jsonwebtoken", "totp_rs"],
+    },
+    Layer { files: &["store/*"], ours: &["base"], libraries: &["redb", "moka", "bincode", "tokio"] },
+    Layer { files: &["config/*"], ours: &["base", "crypto"], libraries: &["toml", "hyper", "ipnet"] },
+    // Of sessions, and of keys below, only the kind of their ids.
+    Layer {
+        files: &["http/caller.rs"],
+        ours: &["base", "rbac", "session"],
+        libraries: &["poem", "poem_openapi"],
+    },
+    Layer { files: &["http/limit.rs"], ours: &["api_key", "base", "rbac"], libraries: &["poem", "moka"] },
+    Layer {
+        files: &["http/*"],
+        ours: &["base", "config", "rbac"],
+        libraries: &["poem", "poem_openapi", "moka", "tokio"],
+    },
+    Layer {
+        files: &["rbac/actor.rs", "rbac/model.rs", "rbac/permission.rs", "rbac/book.rs", "rbac/held.rs"],
+        ours: &["account", "api_key", "base", "service_account", "session"],
+        libraries: &[],
+    },
+    // Makes accounts of rows, and rows of accounts.
+    Layer { files: &["transfer/model.rs"], ours: &["account", "base", "crypto", "rbac"], libraries: &[] },
+    Layer {
+        files: &["transfer/rows.rs", "transfer/csv_rows.rs", "transfer/json_rows.rs", "transfer/seen.rs"],
+        ours: &["base"],
+        libraries: &["csv"],
+    },
+    Layer {
+        files: &[
+            "*/model.rs",
+            "account/password_policy.rs",
+            "audit/export.rs",
+            "audit/failures.rs",
+            "mfa/policy.rs",
+        ],
+        ours: &["account", "base", "crypto", "mfa", "passkey", "rbac", "session"],
+        libraries: &["ipnet"],
+    },
+    Layer { files: &["mfa/qr.rs"], ours: &["base"], libraries: &["qrcode", "png"] },
+    Layer {
+        files: &["*/table.rs", "account/history.rs"],
+        ours: &["base", "crypto", "one_time", "rbac", "store"],
+        libraries: &[],
+    },
+    Layer {
+        files: &["*/http.rs", "*/view.rs", "api_key/verify.rs", "users/access.rs"],
+        ours: &[
+            "account",
+            "api_key",
+            "base",
+            "config",
+            "http",
+            "mfa",
+            "passkey",
+            "registration",
+            "rbac",
+            "session",
+            "users",
+        ],
+        libraries: &["poem", "poem_openapi", "ipnet"],
+    },
+    // What a mail looks like and where it goes are settings through and through.
+    Layer {
+        files: &["mail/templates.rs", "mail/sink.rs"],
+        ours: &["base", "config", "rbac"],
+        libraries: &["lettre", "minijinja", "tokio"],
+    },
+    Layer { files: &["mail/worker.rs"], ours: FEATURES, libraries: &["tokio"] },
+    // Asks every part, and is its own wire form: twenty figures are not written twice.
+    Layer { files: &["health/report.rs"], ours: FEATURES, libraries: &["poem_openapi"] },
+    Layer { files: &["admin/*"], ours: FEATURES, libraries: &["tokio"] },
+    Layer {
+        files: &[
+            "*/service.rs",
+            "*/change.rs",
+            "*/live.rs",
+            "api_key/rules.rs",
+            "api_key/usage.rs",
+            "account/passwords.rs",
+            "account/profile.rs",
+            "keys/master.rs",
+            "session/tokens.rs",
+            "throttle/counters.rs",
+            "throttle/device.rs",
+            "passkey/challenge.rs",
+            "passkey/rules.rs",
+        ],
+        ours: FEATURES,
+        libraries: &["moka", "tokio", "aws_lc_rs", "bincode", "ipnet"],
+    },
+    Layer { files: &["pages/*"], ours: &[], libraries: &["poem"] },
+    Layer { files: &["*/mod.rs"], ours: EVERYTHING, libraries: &["clap", "tokio"] },
+    Layer {
+        files: &["cli/*"],
+        ours: &["admin", "app", "base", "config", "serve", "store", "transfer"],
+        libraries: &["clap", "tokio"],
+    },
+    Layer {
+        files: &["serve/*"],
+        ours: &["admin", "app", "base", "config", "store"],
+        libraries: &["hyper", "hyper_util", "poem", "tokio"],
+    },
+];
+
+const FOREIGN_HASHES: &[&str] = &["argon2", "aws_lc_rs", "blowfish", "scrypt", "sha_crypt"];
+const FEATURES: &[&str] = &[
+    "base",
+    "crypto",
+    "store",
+    "account",
+    "api_key",
+    "audit",
+    "email_login",
+    "email_verification",
+    "health",
+    "keys",
+    "login",
+    "mail",
+    "mfa",
+    "passkey",
+    "one_time",
+    "password_reset",
+    "rbac",
+    "recovery",
+    "registration",
+    "service_account",
+    "session",
+    "throttle",
+    "transfer",
+    "users",
+];
+/// Any part.
+pub const EVERYTHING: &[&str] = &["*"];
