@@ -173,7 +173,7 @@ impl AccountApi {
         let (user, session) = (caller.actor.user()?, caller.actor.session());
         let is_recovery = caller.actor.token().is_some_and(|token| token.is_recovery());
         let current = match current_password {
-            None if is_recovery || user.password_hash.is_empty() => None,
+            None if is_recovery || session.is_some() && user.password_hash.is_empty() => None,
             current => Some(current.ok_or_else(|| Error::invalid("current_password", "is required"))?),
         };
         let passwords = (current.map(Secret::new), Secret::new(new_password));

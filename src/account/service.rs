@@ -7,7 +7,7 @@ use crate::mail::{self, Mailer};
 use crate::password_reset::table::RESETS;
 use crate::rbac::model::{SUPERUSER, USER, roles_of};
 use crate::rbac::service::check_roles;
-use crate::rbac::{Initiator, RoleName, SubjectId};
+use crate::rbac::{Initiator, RoleName, SubjectId, ViaId, Who};
 use crate::recovery::table::RECOVERIES;
 use crate::session::change::end_all;
 use crate::session::{LiveSessions, Session};
@@ -225,12 +225,16 @@ impl Accounts {
         field: &'static str,
         password: Secret,
     ) -> Result<()> {
+        // Without a password a recent login has to do, which was asked for before.
+        if user.password_hash.is_empty() && matches!(by.who, Who::Subject { via: ViaId::Session(_), .. }) {
+            return Ok(());
+        }
         let refused = |reason: &str, error: Error| {
             let event = Event::failed(by, "user.password_refused", self.env.now());
             self.failures.note(event.about_user(user).with("reason", reason));
             error
         };
-        let ticket = self.throttle.admit(&Guess::Password { user: user.id });
+        let ticket = self.throttle.admit(&Guess::Password { user: user.id, network: by.network() });
         let ticket = ticket.map_err(|error| refused("too_many_attempts", error))?;
         match self.passwords.verify(Some(user.password_hash.clone()), password).await {
             Ok(Verdict::Wrong) => Err(refused("wrong_credentials", Error::invalid(field, "is wrong"))),
@@ -265,6 +269,7 @@ impl Accounts {
             table::update(tx, &old, &old.clone().with_password(hash, now))?;
             RESETS.remove(tx, id);
             email_verification::table::remove_change(tx, id);
+            RECOVERIES.remove(tx, id);
             mfa::table::remove_devices(tx, id)?;
             let ended = end_all(tx, &live, id, keep)?;
             live.forget_user(tx, id)?;

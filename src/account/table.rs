@@ -1,7 +1,7 @@
 //! Where users are kept. Every index is written here and nowhere else.
 use super::model::{By, Filter, User, later};
 use crate::base::page::cursor;
-use crate::base::text::{Email, LookupKey, MAX_TYPED_BYTES};
+use crate::base::text::{LookupKey, MAX_TYPED_BYTES};
 use crate::base::{Error, Page, PageRequest, Result, Timestamp};
 use crate::rbac::RoleName;
 use crate::rbac::model::SUPERUSER;
@@ -74,12 +74,9 @@ pub fn by_login(tx: &impl Tx, login: &str) -> Result<Option<User>> {
         return Ok(None);
     }
     let id = if login.contains('@') {
-        match Email::parse(login) {
-            Ok(email) => id_at(tx, &BY_EMAIL, &email.lookup_key())?,
-            Err(_) => None,
-        }
+        id_at(tx, &BY_EMAIL, &LookupKey::of_login(login))?
     } else {
-        id_at(tx, &BY_USERNAME, &LookupKey::of(login))?
+        id_at(tx, &BY_USERNAME, &LookupKey::of_login(login))?
     };
     id.map_or(Ok(None), |id| by_id(tx, id))
 }

@@ -70,7 +70,7 @@ impl App {
     /// Whether somebody has to show a second factor, and has not: its session is good for setting one up.
     fn must_enrol(&self, actor: &Actor) -> bool {
         match (&actor.subject, actor.token()) {
-            (Subject::User(user), Some(token)) => !token.is_multi_factor() && self.mfa.policy.requires(user),
+            (Subject::User(user), Some(token)) => !token.satisfies_policy() && self.mfa.policy.requires(user),
             _ => false,
         }
     }

@@ -220,6 +220,16 @@ impl LookupKey {
         Self { skeleton: skeleton(&folded).collect(), folded }
     }
 
+    /// The key of what somebody typed into a login form: that of the e-mail address or user name which it means. Whatever
+    /// finds an account, and whatever counts guesses at one, asks here.
+    #[must_use]
+    pub fn of_login(typed: &str) -> Self {
+        match Email::parse(typed) {
+            Ok(email) if typed.contains('@') => email.lookup_key(),
+            _ => Self::of(typed),
+        }
+    }
+
     /// `skeleton 0 folded`: all names that look alike stand next to each other.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {

@@ -12,7 +12,7 @@ use super::csrf;
 use super::envelope::Failure;
 use super::info::RequestInfo;
 use crate::base::{Error, Id, Result};
-use crate::rbac::{Actor, Initiator};
+use crate::rbac::{Actor, Initiator, SubjectId};
 use crate::session::Session;
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -92,6 +92,17 @@ impl Caller {
     #[must_use]
     pub fn initiator(&self) -> Initiator {
         self.info.initiator(self.actor.who())
+    }
+
+    /// Refuses a program that acts with a key of a user on this very user: no key changes how its owner gets in.
+    ///
+    /// # Errors
+    /// `Error::Forbidden` naming `permission`.
+    pub fn check_not_own_by_key(&self, user: u64, permission: &'static str) -> Result<()> {
+        if self.actor.token().is_none() && self.actor.subject.id() == SubjectId::User(user) {
+            return Err(Error::Forbidden(permission.into()));
+        }
+        Ok(())
     }
 
     /// Refuses a caller whose login is too old, or too weak: where it depends on the body whether one is needed.

@@ -118,8 +118,8 @@ impl LoginApi {
     ) -> Result<WithCookies<Json<TokenView>>, Failure> {
         let (LoginRequest::Json(Json(body)) | LoginRequest::Form(Form(body))) = body;
         let LoginBody { username, password, mfa_code } = body;
-        let device = self.cookies.trusted_device(request.headers())?.map(Secret::new);
-        let known_device = self.cookies.known_device(request.headers())?.map(str::to_owned);
+        let device = self.cookies.trusted_device(request.headers()).map(Secret::new);
+        let known_device = self.cookies.known_device(request.headers()).map(str::to_owned);
         let (password, code) = (Secret::new(password), mfa_code.map(Secret::new));
         let by = RequestInfo::of(request)?.initiator(Who::Nobody);
         let credentials = Credentials { login: username, password, code, device, known_device };

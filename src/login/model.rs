@@ -5,7 +5,7 @@ use crate::account::User;
 use crate::base::{Secret, Timestamp};
 use crate::crypto::sha256;
 use crate::mfa::{Answer, Factors};
-use crate::session::model::MULTI_FACTOR;
+use crate::session::model::{MULTI_FACTOR, TRUSTED_DEVICE};
 
 /// How long a second factor may take, in seconds: 10 minutes.
 pub const LIFETIME_SECS: i64 = 600;
@@ -60,7 +60,7 @@ impl Way {
     pub fn amr(&self, first: &'static str) -> Vec<&'static str> {
         match self {
             Self::Plain => vec![first],
-            Self::Trusted(_) => vec![first, "device", MULTI_FACTOR],
+            Self::Trusted(_) => vec![first, TRUSTED_DEVICE],
             Self::Shown(answer) => vec![first, answer.method(), MULTI_FACTOR],
         }
     }

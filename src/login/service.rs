@@ -1,5 +1,4 @@
 //! What can be done to get a session, and to show again who one is.
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use super::change::{Outcome, Parts, RACED, amr_of, ask, begin, finish, note_spent, waiting};
@@ -81,7 +80,7 @@ impl Logins {
         let user = self.store.get(|tx| account::table::by_login(tx, &login))?;
         let known =
             user.as_ref().zip(known_device).and_then(|(user, cookie)| self.devices.known(user, &cookie));
-        let guess = Guess::Login { typed: &login, network: network_of(&by), device: known };
+        let guess = Guess::Login { typed: &login, network: by.network(), device: known };
         let ticket = self.throttle.admit(&guess);
         let ticket = ticket.map_err(|error| self.refuse(&by, user.as_ref(), "too_many_attempts", error))?;
         let stored = user.as_ref().map(|user| user.password_hash.clone());
@@ -103,8 +102,7 @@ impl Logins {
             Verdict::Renewed(hash) => Some(hash),
             _ => None,
         };
-        let answer = code.map(|code| Answer::parse(code.expose())).transpose();
-        let answer = answer.map_err(|error| self.refuse(&by, Some(user), "wrong_code", error))?;
+        let answer = code.map(|code| Answer::parse(code.expose()).unwrap_or(Answer::Nothing));
         let first = First { user: user.clone(), renewed, method: "pwd" };
         let logged_in = self.after_first_factor(by, first, Shown { answer, device }).await?;
         // One that is known keeps what it has.
@@ -126,8 +124,8 @@ impl Logins {
         })?;
         let way = match (factors.is_on(), device, shown.answer) {
             (false, ..) => Way::Plain,
-            (true, Some(hash), _) => Way::Trusted(hash),
-            (true, None, Some(answer)) => Way::Shown(answer),
+            (true, _, Some(answer)) => Way::Shown(answer),
+            (true, Some(hash), None) => Way::Trusted(hash),
             (true, None, None) => {
                 return Err(self.ask(by, first, &factors, has_passkey).await?);
             }
@@ -287,7 +285,7 @@ impl Logins {
 
     async fn check_password(&self, by: &Initiator, user: &User, password: Option<Secret>) -> Result<()> {
         let password = password.ok_or_else(|| Error::invalid("password", "is required"))?;
-        let ticket = self.throttle.admit(&Guess::Password { user: user.id });
+        let ticket = self.throttle.admit(&Guess::Password { user: user.id, network: by.network() });
         let ticket = ticket.map_err(|error| self.refuse_again(by, user, "too_many_attempts", error))?;
         match self.passwords.verify(Some(user.password_hash.clone()), password).await {
             Ok(Verdict::Wrong) => {
@@ -340,7 +338,7 @@ impl Logins {
         if !matches!(answer, Answer::Totp(_)) {
             return Ok(None);
         }
-        let ticket = self.throttle.admit(&Guess::Code { user: user.id });
+        let ticket = self.throttle.admit(&Guess::Code { user: user.id, network: by.network() });
         ticket.map(Some).map_err(|error| self.refuse(by, Some(user), "too_many_attempts", error))
     }
 
@@ -369,11 +367,6 @@ impl Logins {
         let (live, vault) = (self.live.clone(), self.mfa.vault.clone());
         Parts { live, vault, by, now: self.env.now() }
     }
-}
-
-/// The network that somebody calls from; nobody's for what does not come over one.
-fn network_of(by: &Initiator) -> IpAddr {
-    by.address.parse().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
 }
 
 fn left(spent: Option<Spent>) -> Option<usize> {

@@ -140,6 +140,7 @@ impl MfaApi {
     /// The password stays. One that holds more than the caller is not to be changed.
     #[oai(path = "/users/:id/mfa", method = "delete", operation_id = "reset_user_mfa")]
     async fn reset(&self, caller: Recent<UsersFactors>, id: Path<u64>) -> Result<Done, Failure> {
+        caller.check_not_own_by_key(id.0, UsersFactors::NAME)?;
         self.mfa.reset(caller.initiator(), id.0).await?;
         Ok(Done)
     }

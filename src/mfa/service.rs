@@ -204,10 +204,13 @@ impl Mfa {
         if !has_passkey {
             return Err(Error::invalid("method", "needs a passkey; register one first"));
         }
-        if !token.is_multi_factor() {
+        if !token.amr.iter().any(|method| method == "pop") {
             return Err(Error::ReauthenticationRequired(vec!["passkey"]));
         }
         let turned_on = self.turn_on(by, user, token, "mfa", |_, factors| {
+            if factors.passkeys {
+                return Err(Error::invalid("method", "is on already"));
+            }
             factors.passkeys = true;
             Ok(())
         });
@@ -223,7 +226,8 @@ impl Mfa {
         make: impl FnOnce(&mut WriteTx, &mut Factors) -> Result<()> + Send + 'static,
     ) -> Result<Enabled> {
         let now = self.env.now();
-        let again = self.tokens.prepare_again(by.clone(), &token, &[method, session::model::MULTI_FACTOR])?;
+        let again =
+            self.tokens.prepare_stronger(by.clone(), &token, &[method, session::model::MULTI_FACTOR])?;
         let (recovery_codes, hashes) = self.new_codes();
         let (granted, live) = (again.granted.clone(), self.live.clone());
         let (user, event) = (user.id, Event::new(&by, "mfa.enabled", now).about_user(user));
@@ -236,7 +240,9 @@ impl Mfa {
             if !session::change::reauthenticate(tx, &live, again, &token)? {
                 return Err(Error::Busy { retry_after_secs: 1 });
             }
-            audit::table::append(tx, event.with("method", method))
+            // Whoever has one that was begun without it may be why it is turned on (OWASP ASVS 7.4.3).
+            let ended = session::change::end_all(tx, &live, user, Some(token.session))?;
+            audit::table::append(tx, event.with("method", method).with("sessions_ended", ended.to_string()))
         };
         self.store.write(change).await?;
         Ok(Enabled { granted, recovery_codes })

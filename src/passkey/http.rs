@@ -193,6 +193,7 @@ impl PasskeyApi {
         id: Path<u64>,
         passkey: Path<String>,
     ) -> Result<Done, Failure> {
+        caller.check_not_own_by_key(id.0, UsersFactors::NAME)?;
         self.passkeys.remove_of(caller.initiator(), id.0, passkey.0.parse()?).await?;
         Ok(Done)
     }

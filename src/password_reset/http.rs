@@ -58,6 +58,7 @@ impl PasswordResetApi {
         caller: Recent<UsersPassword>,
         id: Path<u64>,
     ) -> Result<Created<StartedReset>, Failure> {
+        caller.check_not_own_by_key(id.0, UsersPassword::NAME)?;
         let (token, expires_at) = self.0.start(caller.initiator(), id.0).await?;
         let token = token.expose().to_owned();
         Ok(Created(StartedReset { token, expires_at: expires_at.rfc3339() }))

@@ -11,6 +11,7 @@ use crate::one_time::Started;
 use crate::one_time::table::not_good;
 use crate::rbac::Initiator;
 use crate::rbac::service::check_over;
+use crate::recovery::table::RECOVERIES;
 use crate::session::LiveSessions;
 use crate::session::change::end_all;
 use crate::store::{Store, Tx, WriteTx};
@@ -114,6 +115,7 @@ impl PasswordResets {
             let old = user_of(tx, &presented, now)?;
             RESETS.remove(tx, old.id);
             email_verification::table::remove_change(tx, old.id);
+            RECOVERIES.remove(tx, old.id);
             account::table::update(tx, &old, &old.clone().with_password(hash, now))?;
             mfa::table::remove_devices(tx, old.id)?;
             let ended = end_all(tx, &live, old.id, None)?;

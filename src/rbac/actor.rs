@@ -1,6 +1,6 @@
 //! Who holds rights, and who acts: in a request, from the host, or the server itself. Pure.
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -219,6 +219,12 @@ impl Initiator {
     #[must_use]
     pub fn at(who: Who, address: IpAddr, user_agent: String, request_id: String) -> Self {
         Self { who, address: address.to_string(), user_agent, request_id, languages: String::new() }
+    }
+
+    /// Where it calls from; nobody's address for what does not come over a network.
+    #[must_use]
+    pub fn network(&self) -> IpAddr {
+        self.address.parse().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
     }
 
     /// The API key that it uses, if it uses one.

@@ -13,7 +13,7 @@ use crate::session::change::{end_all, insert};
 use crate::session::model::{MULTI_FACTOR, RECOVERY};
 use crate::session::{Granted, LiveSessions, SessionTokens};
 use crate::store::{Store, Tx, WriteTx};
-use crate::{email_verification, login};
+use crate::{email_verification, login, mfa};
 
 /// How long a recovery may be finished, in seconds: an hour.
 const LIFETIME_SECS: i64 = 3600;
@@ -80,13 +80,14 @@ impl Recoveries {
             let old = user_of(tx, &presented, now)?;
             RECOVERIES.remove(tx, old.id);
             let new = match hash {
-                None => User { password_change_required: false, ..old.clone() },
+                None => old.clone(),
                 Some(hash) => old.clone().with_password(hash, now),
             };
             account::table::update(tx, &old, &new)?;
             RESETS.remove(tx, old.id);
             email_verification::table::remove_change(tx, old.id);
             login::table::remove_all(tx, old.id)?;
+            mfa::table::remove_devices(tx, old.id)?;
             let ended = end_all(tx, &live, old.id, None)?;
             live.forget_user(tx, old.id)?;
             let event = Event::new(&by, "user.recovered", now).about_user(&old);

@@ -9,6 +9,11 @@ use crate::base::{Id, Timestamp};
 pub const REPLAY_SLOTS: u32 = 4;
 /// The method that stands for more than one (RFC 8176 section 2).
 pub const MULTI_FACTOR: &str = "mfa";
+/// The method, a word of our own, of a device that was trusted after a second factor: enough to log in where one is asked
+/// for, and none itself.
+pub const TRUSTED_DEVICE: &str = "device";
+/// What a session may begin with, and keeps when its user shows more.
+const FIRST: [&str; 2] = ["pwd", "email"];
 /// The method, a word of our own, of a session that the host has let begin.
 pub const RECOVERY: &str = "host";
 
@@ -81,6 +86,12 @@ impl AccessToken {
         self.amr.iter().any(|method| method == MULTI_FACTOR)
     }
 
+    /// Whether a second factor was shown, or was on this device before.
+    #[must_use]
+    pub fn satisfies_policy(&self) -> bool {
+        self.is_multi_factor() || self.amr.iter().any(|method| method == TRUSTED_DEVICE)
+    }
+
     /// Whether the host let its user back in, who may have forgotten the password.
     #[must_use]
     pub fn is_recovery(&self) -> bool {
@@ -134,10 +145,18 @@ impl Session {
         }
     }
 
-    /// The session after its user proved once more who it is.
+    /// The session after its user proved once more who it is. What is said of it is what was shown now, and with what it
+    /// began; an older second factor is not.
     #[must_use]
     pub fn reauthenticated(mut self, amr: &[&str], now: Timestamp) -> Self {
         self.auth_time = now;
+        self.amr.retain(|method| FIRST.contains(&method.as_str()));
+        self.with_methods(amr)
+    }
+
+    /// The session after its user showed more, and not all again.
+    #[must_use]
+    pub fn with_methods(mut self, amr: &[&str]) -> Self {
         for method in amr {
             if !self.amr.iter().any(|known| known == method) {
                 self.amr.push((*method).to_owned());

@@ -142,8 +142,27 @@ impl SessionTokens {
     /// `Error::TokenRevoked` for one that has ended meanwhile.
     pub fn prepare_again(&self, by: Initiator, token: &AccessToken, amr: &[&str]) -> Result<Again> {
         let now = self.env.now();
+        self.prepare_over(by, token, |old| old.reauthenticated(amr, now))
+    }
+
+    /// The session of a caller as it will be once its user has shown one more method: what it showed before is as old as it
+    /// was.
+    ///
+    /// # Errors
+    /// As [`SessionTokens::prepare_again`].
+    pub fn prepare_stronger(&self, by: Initiator, token: &AccessToken, amr: &[&str]) -> Result<Again> {
+        self.prepare_over(by, token, |old| old.with_methods(amr))
+    }
+
+    fn prepare_over(
+        &self,
+        by: Initiator,
+        token: &AccessToken,
+        change: impl FnOnce(Session) -> Session,
+    ) -> Result<Again> {
+        let now = self.env.now();
         let (old, user) = self.store.get(|tx| current(tx, token.session))?.ok_or(Error::TokenRevoked)?;
-        let proven = old.clone().reauthenticated(amr, now);
+        let proven = change(old.clone());
         let (session, granted) = self.renewed(proven, old.generation, &user, now)?;
         let event = Event::new(&by, "session.reauthenticated", now).about_user(&user);
         let event = event.with("amr", session.amr.join(" "));

@@ -48,22 +48,22 @@ impl Counters {
         limits: &Limits,
         now: u32,
         stored: impl FnOnce() -> Count,
-    ) -> Result<(), u32> {
+    ) -> Result<Count, u32> {
         let mut part = self.part(key);
         let known = part.counts.get(&key).copied().unwrap_or_else(stored);
         let counted = limits.count(known, now)?;
         part.put(key, counted, self.room);
-        Ok(())
+        Ok(known)
     }
 
     /// Changes a count that is in memory.
     ///
     /// # Returns
     /// What it was before.
-    pub fn change(&self, key: u64, change: impl FnOnce(u32) -> u32) -> u32 {
+    pub fn change(&self, key: u64, change: impl FnOnce(Count) -> Count) -> u32 {
         let mut part = self.part(key);
         let Some(known) = part.counts.get(&key).copied() else { return 0 };
-        part.put(key, Count { guesses: change(known.guesses), ..known }, self.room);
+        part.put(key, change(known), self.room);
         known.guesses
     }
 
@@ -131,7 +131,7 @@ mod tests {
     const LIMITS: Limits = Limits { free: 10, longest: 900, relief: 600 };
 
     fn count(counters: &Counters, key: u64) -> Result<(), u32> {
-        counters.count(key, &LIMITS, 1000, Count::default)
+        counters.count(key, &LIMITS, 1000, Count::default).map(drop)
     }
 
     #[test]
@@ -172,7 +172,7 @@ mod tests {
         count(&counters, 2).unwrap();
         assert_eq!(counters.take_changed(), [(1, Count { guesses: 6, last: 1000 })]);
         assert!(counters.take_changed().is_empty());
-        counters.change(1, |_| 0);
+        counters.change(1, |count| Count { guesses: 0, ..count });
         assert_eq!(counters.take_changed(), [(1, Count { guesses: 0, last: 1000 })]);
         counters.forget_before(1001);
         assert!(counters.is_empty());

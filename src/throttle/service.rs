@@ -33,9 +33,9 @@ pub enum Guess<'a> {
     /// The password of what was typed into a login form.
     Login { typed: &'a str, network: IpAddr, device: Option<u64> },
     /// The password of a user who has a session.
-    Password { user: u64 },
+    Password { user: u64, network: IpAddr },
     /// The code of a second factor of a user whose first was right.
-    Code { user: u64 },
+    Code { user: u64, network: IpAddr },
 }
 
 /// Guesses, counted.
@@ -53,9 +53,16 @@ pub struct Throttle {
 pub struct Ticket {
     counters: Arc<Counters>,
     /// Cleared by a right guess.
-    cleared: Vec<u64>,
+    cleared: Vec<Counted>,
     /// Relieved by a right guess of those that were cleared.
-    relieved: Vec<u64>,
+    relieved: Vec<Counted>,
+}
+
+/// What was counted, and what there was before.
+struct Counted {
+    key: u64,
+    before: Count,
+    now: u32,
 }
 
 impl Throttle {
@@ -88,14 +95,19 @@ impl Throttle {
                 self.count(self.key(b"account", &[&name]), &account, &mut ticket, false)?;
                 self.count(self.key(b"network", &[&from]), &network, &mut ticket, false)?;
             }
-            Guess::Password { user } => {
-                self.count(self.key(b"password", &[&user.to_be_bytes()]), &pair, &mut ticket, true)?;
+            Guess::Password { user, network } => {
+                self.count_user(b"password", *user, *network, &mut ticket)?
             }
-            Guess::Code { user } => {
-                self.count(self.key(b"code", &[&user.to_be_bytes()]), &pair, &mut ticket, true)?;
-            }
+            Guess::Code { user, network } => self.count_user(b"code", *user, *network, &mut ticket)?,
         }
         Ok(ticket)
+    }
+
+    /// Counts what is guessed of a user from a network, and from everywhere.
+    fn count_user(&self, kind: &[u8], user: u64, network: IpAddr, ticket: &mut Ticket) -> Result<()> {
+        let (user, from) = (user.to_be_bytes(), network_bytes(network));
+        self.count(self.key(kind, &[&user, &from]), &self.policy.pair, ticket, true)?;
+        self.count(self.key(kind, &[&user]), &self.policy.account, ticket, false)
     }
 
     fn count(&self, key: u64, limits: &Limits, ticket: &mut Ticket, clears: bool) -> Result<()> {
@@ -103,9 +115,9 @@ impl Throttle {
         // A store that does not serve forgets what was before a restart, and no more.
         let stored = || self.store.get(|tx| table::count(tx, key)).unwrap_or_else(|_| Count::default());
         match self.counters.count(key, limits, now, stored) {
-            Ok(()) => {
+            Ok(before) => {
                 let keys = if clears { &mut ticket.cleared } else { &mut ticket.relieved };
-                keys.push(key);
+                keys.push(Counted { key, before, now });
                 Ok(())
             }
             Err(wait) => {
@@ -155,9 +167,11 @@ impl Throttle {
 impl Ticket {
     /// The guess was right: it is taken back, and what its guesser got wrong before is forgotten.
     pub fn succeeded(self) {
-        let own: u32 = self.cleared.iter().map(|key| self.counters.change(*key, |_| 0)).sum();
-        for key in &self.relieved {
-            self.counters.change(*key, |guesses| guesses.saturating_sub(own));
+        let clear =
+            |counted: &Counted| self.counters.change(counted.key, |count| Count { guesses: 0, ..count });
+        let own: u32 = self.cleared.iter().map(clear).sum();
+        for Counted { key, .. } in &self.relieved {
+            self.counters.change(*key, |count| Count { guesses: count.guesses.saturating_sub(own), ..count });
         }
     }
 
@@ -167,8 +181,12 @@ impl Ticket {
     }
 
     fn take_back(&self) {
-        for key in self.cleared.iter().chain(&self.relieved) {
-            self.counters.change(*key, |guesses| guesses.saturating_sub(1));
+        for Counted { key, before, now } in self.cleared.iter().chain(&self.relieved) {
+            self.counters.change(*key, |count| {
+                // Unless somebody guessed meanwhile, it is as if nobody had.
+                let last = if count.last == *now { before.last } else { count.last };
+                Count { guesses: count.guesses.saturating_sub(1), last }
+            });
         }
     }
 }
@@ -176,7 +194,7 @@ impl Ticket {
 /// What was typed, without regard to case: the same whether there is such an account or not.
 fn account_bytes(typed: &str) -> Vec<u8> {
     let end = typed.char_indices().map(|(at, _)| at).find(|at| *at > MAX_TYPED_BYTES);
-    LookupKey::of(typed[..end.unwrap_or(typed.len())].trim()).to_bytes()
+    LookupKey::of_login(&typed[..end.unwrap_or(typed.len())]).to_bytes()
 }
 
 /// An IPv4 address, or the /64 network of an IPv6 one, which is one customer.

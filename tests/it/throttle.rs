@@ -77,6 +77,52 @@ async fn each_guess_waits_twice_as_long_as_the_one_before_and_time_forgets() {
 }
 
 #[tokio::test]
+async fn an_address_has_one_count_however_it_is_spelled() {
+    let app = TestApp::start().await;
+    let body = json!({"username": "ann", "email": "ann@b\u{fc}cher.example", "password": PASSWORD});
+    assert_eq!(status(app.request(Method::POST, "/auth/register").json(&body)).await, 201);
+    let spellings = [
+        "ann@b\u{fc}cher.example",
+        "ANN@B\u{dc}CHER.example",
+        "ann@xn--bcher-kva.example",
+        " ann@b\u{fc}cher.example ",
+        "ann@b\u{fc}\u{ad}cher.example",
+        "ann@bu\u{308}cher.example",
+        "ann@b\u{fc}\u{3164}cher.example",
+        "ann@b\u{fc}\u{ffa0}cher.ex\u{115f}ample",
+    ];
+    let mut known = 0;
+    for spelling in spellings {
+        known += usize::from(status(guess(&app, spelling, PASSWORD)).await == 200);
+    }
+    assert!(known >= 4, "{known}");
+    for _ in 0..10 {
+        app.fails(guess(&app, spellings[0], WRONG), 401, "INVALID_CREDENTIALS").await;
+    }
+    for spelling in spellings {
+        assert_ne!(status(guess(&app, spelling, PASSWORD)).await, 200, "{spelling:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_refused_keeps_nobody_waiting() {
+    let setup = Setup::default().with("trusted_proxies", "127.0.0.0/8");
+    let app = setup.with("throttle.free_guesses_of_network", "1").start().await;
+    app.register("ann").await;
+    for n in 0..30 {
+        let request = from(guess(&app, "ann", WRONG), &format!("203.0.113.{n}"));
+        app.fails(request, 401, "INVALID_CREDENTIALS").await;
+    }
+    // A network that may guess no more holds up nobody who may.
+    app.clock.advance_secs(1);
+    app.fails(from(guess(&app, "bob", WRONG), "203.0.113.1"), 401, "INVALID_CREDENTIALS").await;
+    for _ in 0..20 {
+        wait(&app, from(guess(&app, "ann", WRONG), "203.0.113.1")).await;
+    }
+    assert_eq!(status(from(guess(&app, "ann", PASSWORD), "198.51.100.7")).await, 200);
+}
+
+#[tokio::test]
 async fn the_right_password_forgets_the_wrong_ones() {
     let app = TestApp::start().await;
     app.register("ann").await;

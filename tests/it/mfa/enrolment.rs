@@ -133,6 +133,31 @@ async fn a_key_does_not_change_how_its_owner_gets_in() {
 }
 
 #[tokio::test]
+async fn no_key_takes_the_factors_or_the_password_of_its_owner() {
+    let app = TestApp::start().await;
+    let root = app.superuser("root").await;
+    let key = root.key(json!({"name": "all", "unrestricted": true})).await;
+    let root = WithApp::of(&root).await;
+    for (method, path) in [(Method::DELETE, "mfa"), (Method::POST, "password-reset")] {
+        let path = format!("/users/{}/{path}", root.person.id());
+        app.fails(app.request(method, &path).header("X-API-Key", &key), 403, "FORBIDDEN").await;
+    }
+    let ann = WithApp::of(&app.user("ann").await).await;
+    let path = format!("/users/{}/mfa", ann.person.id());
+    app.done(app.request(Method::DELETE, &path).header("X-API-Key", &key)).await;
+}
+
+#[tokio::test]
+async fn another_app_proves_nothing_about_who_sets_it_up() {
+    let app = TestApp::start().await;
+    let ann = WithApp::of(&app.user("ann").await).await;
+    let before = crate::support::jwt::claims(&ann.person.tokens.access)["auth_time"].clone();
+    app.clock.advance_secs(100);
+    let again = WithApp::of(&ann.person).await;
+    assert_eq!(crate::support::jwt::claims(&again.person.tokens.access)["auth_time"], before);
+}
+
+#[tokio::test]
 async fn an_administrator_takes_lost_factors_away_but_not_of_those_who_hold_more() {
     let app = TestApp::start().await;
     let (root, ann) = (app.superuser("root").await, WithApp::of(&app.user("ann").await).await);

@@ -89,9 +89,17 @@ async fn proving_it_again_gives_new_tokens_and_the_old_ones_are_good_no_more() {
 async fn where_second_factors_are_on_a_password_proves_too_little() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
-    let before = app.log_in("ann", PASSWORD).await;
+    let other = app.log_in("ann", PASSWORD).await;
     let with_app = WithApp::of(&ann).await;
-    // A session from before is recent, and too weak.
+    // Whoever had another session may be why it was turned on.
+    other.is_out("TOKEN_REVOKED").await;
+    // Of a trusted device a session is recent, and too weak.
+    let body = json!({"mfa_token": with_app.ask().await, "code": with_app.code(), "trust_device_days": 1});
+    let trusted = app.post("/auth/mfa/verify", &body).await;
+    app.clock.advance_secs(STEP);
+    let device = crate::support::set_cookie(trusted.headers(), "trusted_device_cookie");
+    let device = device.split(';').next().unwrap().split_once('=').unwrap().1.to_owned();
+    let before = Person { app: &app, tokens: Tokens::from(with_app.log_in_on(&device).await).await };
     let disable = || before.bearer(Method::POST, "/auth/mfa/disable");
     let details = app.fails(disable(), 403, "REAUTHENTICATION_REQUIRED").await;
     assert_eq!(details["methods"], json!(["totp", "recovery_code"]));

@@ -35,7 +35,21 @@ async fn on_a_trusted_device_a_password_is_enough_until_its_days_are_over() {
     let answer = ann.log_in_on(&device).await;
     assert_eq!(answer.status(), 200);
     let claims = jwt::claims(&Tokens::from(answer).await.access);
-    assert_eq!((&claims["amr"], &claims["acr"]), (&json!(["pwd", "device", "mfa"]), &json!("aal2")));
+    assert_eq!((&claims["amr"], &claims["acr"]), (&json!(["pwd", "device"]), &json!("aal1")));
+    // Enough to log in with, and no proof: who has it and the password cannot take the account over.
+    let answer = ann.log_in_on(&device).await;
+    let stolen = crate::support::Person { app: &app, tokens: Tokens::from(answer).await };
+    app.json(stolen.bearer(Method::GET, "/auth/api-keys"), 200).await;
+    for path in ["setup", "disable", "backup-codes/regenerate"] {
+        let request = stolen.bearer(Method::POST, &format!("/auth/mfa/{path}"));
+        app.fails(request, 403, "REAUTHENTICATION_REQUIRED").await;
+    }
+    // A cookie that a neighbour has doubled shuts nobody out.
+    let doubled =
+        "trusted_device_cookie=a; trusted_device_cookie=b; known_device_cookie=a; known_device_cookie=b";
+    let body = json!({"username": "ann", "password": PASSWORD});
+    let request = app.request(Method::POST, "/auth/token").header("Cookie", doubled).json(&body);
+    app.fails(request, 401, "MFA_REQUIRED").await;
     // It is no password.
     let body = json!({"username": "ann", "password": "wrong"});
     let cookie = format!("trusted_device_cookie={device}");
