@@ -98,8 +98,8 @@ def authenticate(server, session, envelope, mechanism, data):
     return AuthResult(success=right)
 
 
-def start_mail_server(inbox, port, directory):
-    cert_file, key_file = certificate(directory)
+def start_mail_server(inbox, port, directory, files=None):
+    cert_file, key_file = files or certificate(directory)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(cert_file, key_file)
     controller = Controller(
@@ -112,7 +112,7 @@ def start_mail_server(inbox, port, directory):
         authenticator=authenticate,
     )
     controller.start()
-    return controller, cert_file
+    return controller, (cert_file, key_file)
 
 
 class Service:
@@ -173,8 +173,12 @@ class Service:
         self.process.wait(10)
 
 
+def text_of(mail):
+    return mail.get_body(("plain",)).get_content().replace("\r\n", "\n")
+
+
 def token(mail, prefix):
-    text = mail.get_body(("plain",)).get_content()
+    text = text_of(mail)
     found = re.findall(rf"^{prefix}\S+$", text, re.M)
     assert len(found) == 1, text
     assert f"#token={found[0]}" in text
@@ -193,10 +197,10 @@ def main():
     program = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else "target/release/auth-service")
     with tempfile.TemporaryDirectory() as directory:
         inbox, smtp_port = Inbox(), free_port()
-        controller, cert_file = start_mail_server(inbox, smtp_port, directory)
+        controller, (cert_file, key_file) = start_mail_server(inbox, smtp_port, directory)
         service = Service(program, directory, smtp_port, cert_file)
         try:
-            drive(service, inbox, controller)
+            drive(service, inbox, controller, lambda: start_mail_server(inbox, smtp_port, directory, (cert_file, key_file)))
         finally:
             service.stop()
         log = open(service.log).read()
@@ -205,7 +209,7 @@ def main():
         print("ok: no secret is in the log")
 
 
-def drive(service, inbox, controller):
+def drive(service, inbox, controller, start_again):
     ann = {"username": "ann", "email": "ann@example.com", "password": PASSWORD}
     expect(service.ask("POST", "/auth/register", ann), 201, "register")
     mail = inbox.wait(ann["email"], "Confirm your e-mail address")
@@ -219,7 +223,7 @@ def drive(service, inbox, controller):
     expect(service.ask("POST", "/auth/password/reset", body), 400, "the link is good once")
 
     expect(service.ask("POST", "/auth/email-login/start", {"email": ann["email"]}), 202, "ask to sign in by mail")
-    code = re.findall(r"^\d{8}$", inbox.wait(ann["email"], "Sign in").get_body(("plain",)).get_content(), re.M)[0]
+    code = re.findall(r"^\d{8}$", text_of(inbox.wait(ann["email"], "Sign in")), re.M)[0]
     body = {"email": ann["email"], "code": code}
     expect(service.ask("POST", "/auth/email-login/finish", body), 200, "sign in with the code")
 
@@ -243,7 +247,7 @@ def drive(service, inbox, controller):
         time.sleep(0.1)
     assert waiting[0]["kind"] == "reset_password" and waiting[0]["trouble"], waiting
     print("ok: the mail waits:", waiting[0]["trouble"])
-    controller.start()
+    start_again()
     service.command("mail", "retry", waiting[0]["id"])
     inbox.wait("new@example.com", "Choose another password")
     print("ok: it leaves when the mail server is back")
