@@ -79,7 +79,7 @@ impl EmailLoginApi {
             }
         };
         let by = RequestInfo::of(request)?.initiator(Who::Nobody);
-        let device = self.cookies.trusted_device(request.headers())?.map(Secret::new);
+        let device = self.cookies.trusted_device(request.headers()).map(Secret::new);
         let granted = self.logins.finish(by, shared, device).await?.granted;
         Ok(WithCookies(Json(TokenView::of(&granted)), cookies_of(&self.cookies, &granted)?))
     }

@@ -81,6 +81,16 @@ impl Counters {
         self.parts.iter().flat_map(take).collect()
     }
 
+    /// Takes back what could not be written.
+    pub fn put_back(&self, keys: impl Iterator<Item = u64>) {
+        for key in keys {
+            let mut part = self.part(key);
+            if part.changed.len() < MOST_CHANGED {
+                part.changed.push(key);
+            }
+        }
+    }
+
     /// Forgets what is older than a time.
     pub fn forget_before(&self, time: u32) {
         for part in &self.parts {

@@ -130,13 +130,18 @@ impl Throttle {
     /// Writes what was counted since the last time.
     ///
     /// # Errors
-    /// `Error::Unavailable` when the store takes no writes; then it is for the next time that these are counted.
+    /// `Error::Unavailable` when the store takes no writes; then it is for the next time.
     pub async fn write(&self) -> Result<()> {
         let changed = self.counters.take_changed();
         if changed.is_empty() {
             return Ok(());
         }
-        self.store.write(move |tx: &mut WriteTx| table::put(tx, &changed)).await
+        let keys: Vec<u64> = changed.iter().map(|(key, _)| *key).collect();
+        let written = self.store.write(move |tx: &mut WriteTx| table::put(tx, &changed)).await;
+        if written.is_err() {
+            self.counters.put_back(keys.into_iter());
+        }
+        written
     }
 
     /// Forgets what is a day old.

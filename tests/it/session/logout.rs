@@ -152,7 +152,7 @@ async fn refreshes_that_race_with_a_logout_leave_no_live_session() {
 
 #[tokio::test]
 async fn logins_that_race_with_a_password_change_leave_no_session_of_the_old_password() {
-    let app = TestApp::start().await;
+    let app = crate::support::Setup::default().with("throttle.state", "off").start().await;
     let user = app.user("ann").await;
     let mut current = PASSWORD.to_owned();
     for round in 0..10 {
