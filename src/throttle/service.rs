@@ -96,7 +96,7 @@ impl Throttle {
                 self.count(self.key(b"network", &[&from]), &network, &mut ticket, false)?;
             }
             Guess::Password { user, network } => {
-                self.count_user(b"password", *user, *network, &mut ticket)?
+                self.count_user(b"password", *user, *network, &mut ticket)?;
             }
             Guess::Code { user, network } => self.count_user(b"code", *user, *network, &mut ticket)?,
         }
