@@ -73,6 +73,18 @@ fn login_as(name: &str) -> Vec<u8> {
     send("POST", "/auth/token", Credential::Nobody, &json!({ "username": name, "password": PASSWORD }))
 }
 
+/// Somebody at the address with this number guesses at the password of the user with that one, behind a proxy.
+pub fn guess(user: u64, address: u64) -> Vec<u8> {
+    let body = json!({ "username": name(user), "password": "wrong" }).to_string();
+    let [.., a, b, c] = address.to_be_bytes();
+    let length = body.len();
+    format!(
+        "POST /auth/token HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 10.{a}.{b}.{c}\r\n\
+         Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+    )
+    .into_bytes()
+}
+
 fn name(number: u64) -> String {
     format!("person{number:07}")
 }

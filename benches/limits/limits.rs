@@ -65,13 +65,14 @@ const fn at_most(name: &'static str, what: &'static str, limit: f64, unit: Unit)
 }
 
 /// Every row, in the order of the table.
-pub const ALL: [Limit; 20] = [
+pub const ALL: [Limit; 22] = [
     at_least("health", "GET /health, 64 connections: CPU of bare hyper with the same bytes / ours", 0.60),
     at_least("me", "GET /auth/me with a bearer token, 64 connections: likewise", 0.50),
     at_least("me-key", "GET /auth/me with X-API-Key: likewise", 0.45),
     at_least("verify", "POST /auth/api-keys/verify: likewise", 0.45),
     at_least("check", "POST /auth/check of 10 permissions over 5 roles: likewise", 0.40),
     at_least("login", "logins a second at 16 clients / raw argon2 on as many threads as cores", 0.95),
+    at_most("throttle-cpu", "CPU of a login with the check of guesses / without", 1.05, Unit::Ratio),
     at_least("refresh", "refreshes a second at 64 clients / single commits of bare redb", 3.0),
     at_most("refresh-cpu", "CPU of one refresh / CPU of one bare hyper request", 20.0, Unit::Ratio),
     at_most(
@@ -91,6 +92,12 @@ pub const ALL: [Limit; 20] = [
         Unit::Megabytes,
     ),
     at_most("memory-login", "resident memory: full store, after the logins", 80.0, Unit::Megabytes),
+    at_most(
+        "throttle-memory",
+        "resident memory: after guesses at as many accounts as the full store has users",
+        128.0,
+        Unit::Megabytes,
+    ),
     at_most("list-first", "CPU of a page of 50 users, the first: full store / 1,000 users", 1.5, Unit::Ratio),
     at_most(
         "list-middle",

@@ -5,6 +5,7 @@ mod lists;
 mod rights;
 mod sessions;
 mod stores;
+mod throttle;
 
 use std::fs;
 use std::io;
@@ -17,6 +18,8 @@ pub async fn measure(bench: &Bench, report: &mut Report) {
     group(bench, report, &["health", "me"], http::overhead).await;
     group(bench, report, &["me-key", "verify", "check"], rights::overhead).await;
     group(bench, report, &["login"], sessions::login).await;
+    group(bench, report, &["throttle-cpu"], throttle::cpu).await;
+    group(bench, report, &["throttle-memory"], throttle::memory).await;
     group(bench, report, &["refresh", "refresh-cpu"], sessions::refresh).await;
     group(bench, report, &["tail"], http::tail).await;
     group(bench, report, &["start-empty", "memory-idle"], stores::empty).await;
