@@ -12,6 +12,8 @@ pub mod audit;
 pub mod base;
 // Credentials for programs.
 pub mod api_key;
+// Passwords known from breaches.
+pub mod breach;
 // May somebody do this?
 pub mod check;
 // The command line.

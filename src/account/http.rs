@@ -50,7 +50,7 @@ struct RegisterBody {
     username: String,
     /// Unique without regard to case.
     email: String,
-    /// 8 to 256 characters of any kind; not a common one, and without the user name or e-mail address.
+    /// 8 to 256 characters of any kind; not a common one, not easy to guess, and without the user name or e-mail address.
     password: String,
     first_name: Option<String>,
     last_name: Option<String>,

@@ -6,6 +6,7 @@ pub mod password_policy;
 pub mod passwords;
 mod profile;
 pub mod service;
+mod strength;
 pub mod table;
 
 pub use model::{NewUser, ProfileChange, User};

@@ -1,6 +1,8 @@
 //! What a password may be (NIST SP 800-63B section 5.1.1.2, OWASP ASVS 6.2): long enough, and not what everyone
-//! tries first. No rules about kinds of characters.
+//! tries first, nor what is known from breaches, nor too easy to guess. No rules about kinds of characters.
+use super::strength::estimate;
 use crate::base::{Error, Result, Secret};
+use crate::breach::BreachFilter;
 
 /// Lower-case passwords of at least [`MIN_CHARS`] characters that lists of leaked ones name most often, sorted.
 const COMMON: &str = include_str!("common_passwords.txt");
@@ -16,21 +18,33 @@ const OWN_WORDS: &[&str] = &["auth-service", "auth_service", "authservice"];
 pub struct PasswordPolicy {
     /// Lower-case words that no password may hold.
     pub blocked_words: Vec<String>,
+    /// The least score that is good enough, 0 to 4.
+    pub min_strength: u8,
+    /// Passwords that are known from breaches.
+    pub breached: Option<BreachFilter>,
 }
 
 impl PasswordPolicy {
-    /// Checks a new password against the rules and against the names of its owner.
+    /// Checks a new password against the rules and against the names of its owner. Takes up to some milliseconds: see
+    /// [`super::Passwords::check`].
     ///
     /// # Errors
-    /// `Error::Invalid` naming `field`.
-    pub fn check(&self, field: &'static str, password: &Secret, username: &str, email: &str) -> Result<()> {
+    /// `Error::Invalid` naming `field`; `Error::Unavailable` when the file of the breach filter cannot be read.
+    pub(super) fn judge(
+        &self,
+        field: &'static str,
+        password: &Secret,
+        username: &str,
+        email: &str,
+    ) -> Result<()> {
         let refuse = |reason: &'static str| Err(Error::invalid(field, reason));
         if !(MIN_CHARS..=MAX_CHARS).contains(&password.expose().chars().count()) {
             return refuse("must have 8 to 256 characters");
         }
         let lower = Secret::new(password.expose().to_lowercase());
         if is_common(lower.expose()) {
-            return refuse("is one of the most common passwords");
+            let strength = estimate(password.expose(), &[]);
+            return Err(Error::weak(field, "is one of the most common passwords", strength));
         }
         let holds = |name: &str| {
             name.chars().count() >= MIN_NAME_CHARS && lower.expose().contains(&name.to_lowercase())
@@ -44,6 +58,24 @@ impl PasswordPolicy {
         }
         if OWN_WORDS.iter().any(|word| holds(word)) || self.blocked_words.iter().any(|word| holds(word)) {
             return refuse("must not hold a word that this service blocks");
+        }
+        if let Some(breached) = &self.breached
+            && breached.holds(password)?
+        {
+            return refuse("is in a list of passwords that were stolen from other services");
+        }
+        self.check_strength(field, password, &[username, email, local_part])
+    }
+
+    fn check_strength(&self, field: &'static str, password: &Secret, names: &[&str]) -> Result<()> {
+        if self.min_strength == 0 {
+            return Ok(());
+        }
+        let own = OWN_WORDS.iter().copied().chain(self.blocked_words.iter().map(String::as_str));
+        let words: Vec<_> = names.iter().copied().chain(own).collect();
+        let strength = estimate(password.expose(), &words);
+        if strength.score < self.min_strength {
+            return Err(Error::weak(field, "is too easy to guess", strength));
         }
         Ok(())
     }
@@ -74,8 +106,12 @@ mod tests {
     use super::*;
 
     fn check(password: &str) -> Result<()> {
-        let policy = PasswordPolicy { blocked_words: vec!["acme".into()] };
-        policy.check("password", &Secret::new(password), "testuser", "anna.smith@example.com")
+        check_at(0, password)
+    }
+
+    fn check_at(min_strength: u8, password: &str) -> Result<()> {
+        let policy = PasswordPolicy { blocked_words: vec!["acme".into()], min_strength, breached: None };
+        policy.judge("password", &Secret::new(password), "testuser", "anna.smith@example.com")
     }
 
     #[test]
@@ -115,6 +151,34 @@ mod tests {
         ] {
             assert!(check(good).is_ok(), "{good}");
         }
+    }
+
+    #[test]
+    fn what_is_too_easy_to_guess_is_refused_with_the_estimate() {
+        for (password, enough) in [("xxxxxxxxxxxx", 0), ("zebra2027", 1), ("12 34 56 78 90 12", 4)] {
+            let strength = estimate(password, &[]);
+            assert!(
+                (0..=strength.score).all(|least| check_at(least, password).is_ok()),
+                "{password} {strength:?}"
+            );
+            assert!(strength.score >= enough, "{password} {strength:?}");
+            if strength.score < 4 {
+                let Err(Error::Invalid(wrong)) = check_at(strength.score + 1, password) else {
+                    panic!("{password}")
+                };
+                assert_eq!((&*wrong.field, &*wrong.reason), ("password", "is too easy to guess"));
+                assert_eq!(wrong.strength.map(|said| said.score), Some(strength.score));
+            }
+        }
+        let Err(Error::Invalid(common)) = check("password1234") else { panic!("a common one") };
+        assert!(common.strength.is_some_and(|strength| strength.score < 2));
+    }
+
+    #[test]
+    fn the_names_of_its_owner_make_a_password_no_stronger() {
+        let scored = |least| check_at(least, "a.n.n.a smith example.com").is_ok();
+        assert!(scored(2) && check_at(2, "ann@smith.example").is_ok());
+        assert!(check_at(2, "acm3acm3").is_err(), "a blocked word in other letters");
     }
 
     proptest! {

@@ -1,6 +1,7 @@
 //! Hashing and verifying on the hashing threads, for callers that wait without blocking.
 use tokio::sync::oneshot;
 
+use super::PasswordPolicy;
 use crate::base::{Env, Error, Result, Secret, entropy};
 use crate::crypto::pool::Load;
 use crate::crypto::{Cost, Hasher, HashingPool};
@@ -35,6 +36,24 @@ impl Passwords {
     #[must_use]
     pub fn load(&self) -> Load {
         self.pool.load()
+    }
+
+    /// Checks a new password of somebody with these names (user name and e-mail address) against a policy, on the hashing
+    /// threads: how strong it is takes a while to say.
+    ///
+    /// # Errors
+    /// `Error::Invalid` naming `field`; `Error::Busy` when too many hashes wait already; `Error::Unavailable` when the breach
+    /// filter cannot be read.
+    pub async fn check(
+        &self,
+        policy: &PasswordPolicy,
+        field: &'static str,
+        password: &Secret,
+        (username, email): (&str, &str),
+    ) -> Result<()> {
+        let (policy, password) = (policy.clone(), password.clone());
+        let (username, email) = (username.to_owned(), email.to_owned());
+        self.run(move |_| policy.judge(field, &password, &username, &email)).await
     }
 
     /// The hash of a new password.

@@ -39,7 +39,8 @@ impl Accounts {
     /// `Error::Invalid` naming `password` for one that the policy refuses, `username` or `email` for one that is
     /// taken; `Error::Busy` when too many hashes wait.
     pub async fn create(&self, by: Initiator, new: NewUser) -> Result<User> {
-        self.policy.check("password", &new.password, new.username.as_str(), new.email.as_str())?;
+        let names = (new.username.as_str(), new.email.as_str());
+        self.passwords.check(&self.policy, "password", &new.password, names).await?;
         self.check_free(&new)?;
         let hash = self.passwords.hash(new.password.clone()).await?;
         let now = self.env.now();
@@ -78,7 +79,8 @@ impl Accounts {
         (current, new): (Option<Secret>, Secret),
         keep: Option<Id<Session>>,
     ) -> Result<()> {
-        self.policy.check("new_password", &new, user.username.as_str(), user.email.as_str())?;
+        let names = (user.username.as_str(), user.email.as_str());
+        self.passwords.check(&self.policy, "new_password", &new, names).await?;
         let is_same = current.as_ref() == Some(&new);
         if let Some(current) = current {
             self.prove(&by, user, "current_password", current).await?;
@@ -189,7 +191,8 @@ impl Accounts {
     /// `Error::NotFound`; `Error::Invalid` naming `password` when the policy refuses it.
     pub async fn set_password(&self, by: Initiator, id: u64, password: Secret) -> Result<()> {
         let user = self.store.get(|tx| table::by_id(tx, id))?.ok_or(Error::NotFound("user"))?;
-        self.policy.check("password", &password, user.username.as_str(), user.email.as_str())?;
+        let names = (user.username.as_str(), user.email.as_str());
+        self.passwords.check(&self.policy, "password", &password, names).await?;
         self.write_password(by, id, password, None, None).await?;
         tracing::info!(user = id, "password set from the host");
         Ok(())

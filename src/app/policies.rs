@@ -1,6 +1,8 @@
 //! Settings, in the words of the features.
+use crate::account::PasswordPolicy;
 use crate::audit::service::Retention;
 use crate::base::Result;
+use crate::breach::BreachFilter;
 use crate::config::{Config, Switch};
 use crate::crypto::webauthn::RelyingParty;
 use crate::http::limit::RateLimiter;
@@ -36,6 +38,20 @@ pub(super) fn lifetimes(config: &Config) -> Lifetimes {
         session: config.sessions.max_lifetime_secs,
         per_user: config.sessions.max_per_user,
     }
+}
+
+/// What passwords may be; opens the filter of those that are known from breaches.
+pub(super) fn passwords(config: &Config) -> Result<PasswordPolicy> {
+    let said = &config.password;
+    let breached = said.breach_filter.0.as_deref().map(BreachFilter::open).transpose()?;
+    if let Some(filter) = &breached {
+        tracing::info!(hashes = filter.entries(), "passwords that are known from breaches are refused");
+    }
+    Ok(PasswordPolicy {
+        blocked_words: said.blocked_words.0.clone(),
+        min_strength: said.min_strength.0,
+        breached,
+    })
 }
 
 /// Who has to have a second factor, and what is said of it.

@@ -65,7 +65,7 @@ impl Shared {
             passwords: Passwords::new(pool, config.password.cost(), env.clone()),
             live: LiveSessions::new(store.clone(), keys.clone(), live_keys.clone()),
             failures: Failures::new(config.audit.failures_per_hour),
-            policy: PasswordPolicy { blocked_words: config.password.blocked_words.0.clone() },
+            policy: policies::passwords(config)?,
             store,
             env,
             keys,

@@ -66,6 +66,21 @@ pub enum Error {
 pub struct FieldError {
     pub field: Cow<'static, str>,
     pub reason: Cow<'static, str>,
+    /// Of a password that is refused for being weak.
+    pub strength: Option<Box<Strength>>,
+}
+
+/// How hard a password is to guess, as an estimate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Strength {
+    /// 0 (at once) to 4 (not with what an attacker has).
+    pub score: u8,
+    /// Of the decimal logarithm of the guesses it takes.
+    pub hundredths_of_log10: u32,
+    /// What makes it weak.
+    pub warning: Option<String>,
+    /// What would make it stronger.
+    pub suggestions: Vec<String>,
 }
 
 /// What a login still lacks.
@@ -80,7 +95,13 @@ pub struct SecondFactor {
 impl Error {
     /// A value that is wrong.
     pub fn invalid(field: impl Into<Cow<'static, str>>, reason: impl Into<Cow<'static, str>>) -> Self {
-        Self::Invalid(FieldError { field: field.into(), reason: reason.into() })
+        Self::Invalid(FieldError { field: field.into(), reason: reason.into(), strength: None })
+    }
+
+    /// A password that is too easy to guess.
+    pub fn weak(field: impl Into<Cow<'static, str>>, reason: &'static str, strength: Strength) -> Self {
+        let strength = Some(Box::new(strength));
+        Self::Invalid(FieldError { field: field.into(), reason: reason.into(), strength })
     }
 
     /// A bug or broken data; `cause` is for the log.

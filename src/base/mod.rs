@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 pub use clock::{Clock, ManualClock, SystemClock, Tick, Timestamp};
 pub use entropy::{Entropy, SeededEntropy, SystemEntropy};
-pub use error::{Error, FieldError, Result, SecondFactor};
+pub use error::{Error, FieldError, Result, SecondFactor, Strength};
 pub use id::Id;
 pub use page::{Page, PageRequest};
 pub use secret::{Secret, constant_time_eq};

@@ -98,6 +98,11 @@ pub enum Group {
         #[command(subcommand)]
         command: KeysGroup,
     },
+    /// Make the list of passwords that are known from breaches
+    Passwords {
+        #[command(subcommand)]
+        command: PasswordsGroup,
+    },
     /// Show settings
     Config {
         #[command(subcommand)]
@@ -354,6 +359,24 @@ pub enum KeysGroup {
     List,
     /// Move every key one stage on: next signs, current only verifies
     Rotate,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum PasswordsGroup {
+    /// Make the filter for the setting password.breach_filter of a downloaded list of SHA-1 hashes
+    BuildFilter(BuildFilter),
+}
+
+#[derive(Debug, clap::Args)]
+pub struct BuildFilter {
+    /// One hash a line, each perhaps with a colon and how often it was seen, in any order
+    pub file: PathBuf,
+    /// Where the filter goes [default: the name of the list, and .filter]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Leave out what was seen less often
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub min_count: u64,
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,6 +1,7 @@
 //! The command line: parses, asks the server (or opens the store itself), prints.
 mod args;
 mod ask;
+mod breach;
 mod config;
 mod credentials;
 mod export;
@@ -20,7 +21,8 @@ use crate::config::{Config, InForce, load};
 use crate::serve;
 
 use args::{
-    Args, Group, KeysGroup, MailGroup, PasskeyGroup, PermissionGroup, RoleGroup, SessionGroup, UserGroup,
+    Args, Group, KeysGroup, MailGroup, PasskeyGroup, PasswordsGroup, PermissionGroup, RoleGroup, SessionGroup,
+    UserGroup,
 };
 use ask::Backend;
 use credentials::AuditGroup;
@@ -58,6 +60,7 @@ fn dispatch(args: Args) -> u8 {
     let outcome = match group {
         Group::Serve => return serve(config, json),
         Group::Config { command } => return config::run(&command, &in_force, json),
+        Group::Passwords { command: PasswordsGroup::BuildFilter(args) } => breach::build_filter(&args, json),
         Group::User { command: UserGroup::Import(args) } => import::run(config, &args, json),
         Group::User { command: UserGroup::Export { password_hashes } } => {
             export::run(config, password_hashes, json)
@@ -114,7 +117,9 @@ fn command_of(group: Group) -> Result<crate::admin::Command> {
         Group::Keys { command: KeysGroup::Rotate } => Command::KeysRotate,
         Group::Check => Command::Check,
         Group::Health => Command::Health,
-        Group::Serve | Group::Config { .. } => return Err(Error::internal("not a command of a server")),
+        Group::Serve | Group::Config { .. } | Group::Passwords { .. } => {
+            return Err(Error::internal("not a command of a server"));
+        }
     })
 }
 

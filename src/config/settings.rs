@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::Setting;
 use super::source::Values;
 use super::value::{
-    IpNets, Language, LogFormat, LogLevel, MailSink, Names, OptionalPath, Origins, PublicUrl, Registration,
+    IpNets, Language, LogFormat, LogLevel, MailSink, Names, OptionalPath, Origins, PublicUrl, Registration, Score,
     SmtpSecurity, Switch, Verification, Words,
 };
 use crate::base::Result;
@@ -127,6 +127,12 @@ section! {
         queue: usize = "64", "a whole number from 1";
         /// Words that no password may hold, beside the user name and e-mail: your product, your company.
         blocked_words: Words = "[]", "a list of words of at least 3 characters";
+        /// How strong a new password has to be, as zxcvbn estimates it: 1 takes ten thousand guesses or more, 2 a million,
+        /// 3 a hundred million, 4 ten thousand million. 0: length and the lists alone.
+        min_strength: Score = "2", "0, 1, 2, 3 or 4";
+        /// The file that `auth-service passwords build-filter` has made of a downloaded list of leaked passwords: those
+        /// are refused. It is read once at the start, to know that it is whole. Empty: only the few that come with the server.
+        breach_filter: OptionalPath = "\"\"", "a path";
     }
 }
 

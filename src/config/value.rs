@@ -169,6 +169,16 @@ impl Value for Algorithm {
     }
 }
 
+/// How strong something has to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Score(pub u8);
+
+impl Value for Score {
+    fn from_text(text: &str) -> Option<Self> {
+        text.parse().ok().filter(|score| *score <= 4).map(Self)
+    }
+}
+
 /// A path, or none when the text is empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OptionalPath(pub Option<PathBuf>);

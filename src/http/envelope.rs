@@ -10,7 +10,7 @@ use poem_openapi::{ApiResponse, Object};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::base::{Error, Timestamp};
+use crate::base::{Error, FieldError, Timestamp};
 
 /// The challenge of RFC 6750 section 3.
 const CHALLENGE: &str = "Bearer realm=\"auth-service\"";
@@ -86,7 +86,7 @@ struct ErrorDetail {
     code: String,
     /// A sentence for people.
     message: String,
-    /// What more there is to know; `field` and `reason` of a bad value.
+    /// What more there is to know; `field` and `reason` of a bad value, `strength` of a weak password.
     details: Value,
     /// UTC, microseconds, without suffix.
     timestamp: String,
@@ -182,7 +182,7 @@ fn render_ours(error: &Error) -> Rendered {
         _ => {}
     }
     let details = match error {
-        Error::Invalid(wrong) => json!({"field": wrong.field, "reason": wrong.reason}),
+        Error::Invalid(wrong) => details_of(wrong),
         Error::Forbidden(permission) => json!({"permission": permission}),
         Error::MfaRequired(lacking) => {
             json!({"mfa_token": lacking.mfa_token.expose(), "methods": lacking.methods})
@@ -191,6 +191,20 @@ fn render_ours(error: &Error) -> Rendered {
         _ => json!({}),
     };
     Rendered { status: status(error), code: error.code(), message: error.to_string(), details, headers }
+}
+
+/// Which field is wrong and why; of a weak password how weak it is, too.
+fn details_of(wrong: &FieldError) -> Value {
+    let mut details = json!({"field": wrong.field, "reason": wrong.reason});
+    if let Some(strength) = &wrong.strength {
+        details["strength"] = json!({
+            "score": strength.score,
+            "guesses_log10": f64::from(strength.hundredths_of_log10) / 100.0,
+            "warning": strength.warning,
+            "suggestions": strength.suggestions,
+        });
+    }
+    details
 }
 
 fn set(headers: &mut HeaderMap, name: HeaderName, value: &'static str) {

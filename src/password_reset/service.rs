@@ -107,7 +107,8 @@ impl PasswordResets {
         let now = self.env.now();
         let presented = user_token::parse(Kind::PasswordReset, text).ok_or_else(not_good)?;
         let user = self.store.get(|tx| user_of(tx, &presented, now))?;
-        self.policy.check("new_password", &new, user.username.as_str(), user.email.as_str())?;
+        let names = (user.username.as_str(), user.email.as_str());
+        self.passwords.check(&self.policy, "new_password", &new, names).await?;
         let hash = self.passwords.hash(new).await?;
         let (live, mail) = (self.live.clone(), self.mail.clone());
         let change = move |tx: &mut WriteTx| {

@@ -68,7 +68,8 @@ impl Recoveries {
         let hash = match new_password {
             None => None,
             Some(new) => {
-                self.policy.check("new_password", &new, user.username.as_str(), user.email.as_str())?;
+                let names = (user.username.as_str(), user.email.as_str());
+                self.passwords.check(&self.policy, "new_password", &new, names).await?;
                 Some(self.passwords.hash(new).await?)
             }
         };

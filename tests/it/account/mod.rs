@@ -1,5 +1,6 @@
 //! Registration and the own account.
 mod deletion;
+mod guessable;
 mod names;
 mod passwords;
 mod profile;

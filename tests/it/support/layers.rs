@@ -1,7 +1,7 @@
 //! The layers of the program, and what each may mention.
 
 /// The libraries that belong to some layers alone.
-pub const WATCHED: [&str; 25] = [
+pub const WATCHED: [&str; 26] = [
     "lettre",
     "minijinja",
     "poem",
@@ -27,6 +27,7 @@ pub const WATCHED: [&str; 25] = [
     "webauthn_rs",
     "qrcode",
     "png",
+    "zxcvbn",
 ];
 
 /// Some files, and what they may mention.
@@ -81,7 +82,6 @@ pub const LAYERS: &[Layer] = &[
     Layer {
         files: &[
             "*/model.rs",
-            "account/password_policy.rs",
             "audit/export.rs",
             "audit/failures.rs",
             "mfa/policy.rs",
@@ -89,6 +89,9 @@ pub const LAYERS: &[Layer] = &[
         ours: &["account", "base", "crypto", "mfa", "passkey", "rbac", "session"],
         libraries: &["ipnet"],
     },
+    Layer { files: &["breach/*"], ours: &["base", "crypto"], libraries: &["crc32fast"] },
+    Layer { files: &["account/strength.rs"], ours: &["base"], libraries: &["zxcvbn"] },
+    Layer { files: &["account/password_policy.rs"], ours: &["base", "breach"], libraries: &[] },
     Layer { files: &["mfa/qr.rs"], ours: &["base"], libraries: &["qrcode", "png"] },
     Layer {
         files: &["*/table.rs", "account/history.rs"],

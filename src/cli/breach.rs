@@ -1,0 +1,36 @@
+//! `auth-service passwords build-filter`: needs neither server nor store.
+use serde_json::json;
+
+use super::args::BuildFilter;
+use super::output;
+use crate::base::Result;
+use crate::breach::build;
+
+/// Makes a filter of a list, and says what is in it.
+///
+/// # Errors
+/// Those of [`build`].
+///
+/// # Returns
+/// The exit code.
+pub fn build_filter(args: &BuildFilter, json: bool) -> Result<u8> {
+    let out = args.out.clone().unwrap_or_else(|| {
+        let mut name = args.file.clone().into_os_string();
+        name.push(".filter");
+        name.into()
+    });
+    let built = build(&args.file, &out, args.min_count)?;
+    let out = out.display().to_string();
+    let text = if json {
+        let fields =
+            json!({"file": out, "hashes": built.entries, "left_out": built.left_out, "bytes": built.bytes});
+        serde_json::to_string_pretty(&fields).unwrap_or_default() + "\n"
+    } else {
+        format!(
+            "{} hashes in {out} ({} bytes); {} were seen too rarely\n\
+             To refuse these passwords: breach_filter = \"{out}\" in the section [password]\n",
+            built.entries, built.bytes, built.left_out
+        )
+    };
+    Ok(output::write(&text))
+}
