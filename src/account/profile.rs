@@ -16,7 +16,8 @@ impl Accounts {
     /// # Errors
     /// As [`Accounts::create`].
     pub async fn register(&self, by: Initiator, new: NewUser) -> Result<User> {
-        self.policy.check("password", &new.password, new.username.as_str(), new.email.as_str())?;
+        let names = (new.username.as_str(), new.email.as_str());
+        self.passwords.check(&self.policy, "password", &new.password, names).await?;
         self.check_free(&new)?;
         let hash = self.passwords.hash(new.password.clone()).await?;
         let (now, env, mailer, is_required) =

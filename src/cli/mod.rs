@@ -21,8 +21,8 @@ use crate::config::{Config, InForce, load};
 use crate::serve;
 
 use args::{
-    Args, Group, KeysGroup, MailGroup, PasskeyGroup, PasswordsGroup, PermissionGroup, RoleGroup, SessionGroup,
-    UserGroup,
+    Args, Group, KeysGroup, MailGroup, PasskeyGroup, PasswordsGroup, PermissionGroup, RoleGroup,
+    SessionGroup, UserGroup,
 };
 use ask::Backend;
 use credentials::AuditGroup;

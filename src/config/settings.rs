@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use super::Setting;
 use super::source::Values;
 use super::value::{
-    IpNets, Language, LogFormat, LogLevel, MailSink, Names, OptionalPath, Origins, PublicUrl, Registration, Score,
-    SmtpSecurity, Switch, Verification, Words,
+    IpNets, Language, LogFormat, LogLevel, MailSink, Names, OptionalPath, Origins, PublicUrl, Registration,
+    Score, SmtpSecurity, Switch, Verification, Words,
 };
 use crate::base::Result;
 use crate::crypto::Algorithm;

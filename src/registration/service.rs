@@ -32,7 +32,8 @@ impl Registrations {
     /// `Error::Invalid` naming `password` for one that the policy refuses, `username` for one that is taken;
     /// `Error::Busy` when too many hashes wait.
     pub async fn ask(&self, by: Initiator, new: NewUser) -> Result<()> {
-        self.policy.check("password", &new.password, new.username.as_str(), new.email.as_str())?;
+        let names = (new.username.as_str(), new.email.as_str());
+        self.passwords.check(&self.policy, "password", &new.password, names).await?;
         let (name, address) = (new.username.lookup_key(), new.email.clone());
         let owner = self.store.get(|tx| {
             account::table::check_username(tx, &name)?;

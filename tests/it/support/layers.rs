@@ -80,12 +80,7 @@ pub const LAYERS: &[Layer] = &[
         libraries: &["csv"],
     },
     Layer {
-        files: &[
-            "*/model.rs",
-            "audit/export.rs",
-            "audit/failures.rs",
-            "mfa/policy.rs",
-        ],
+        files: &["*/model.rs", "audit/export.rs", "audit/failures.rs", "mfa/policy.rs"],
         ours: &["account", "base", "crypto", "mfa", "passkey", "rbac", "session"],
         libraries: &["ipnet"],
     },
@@ -148,7 +143,7 @@ pub const LAYERS: &[Layer] = &[
     Layer { files: &["*/mod.rs"], ours: EVERYTHING, libraries: &["clap", "tokio"] },
     Layer {
         files: &["cli/*"],
-        ours: &["admin", "app", "base", "config", "serve", "store", "transfer"],
+        ours: &["admin", "app", "base", "breach", "config", "serve", "store", "transfer"],
         libraries: &["clap", "tokio"],
     },
     Layer {
