@@ -10,10 +10,10 @@ use crate::rbac::service::check_roles;
 use crate::rbac::{Initiator, RoleName, SubjectId, ViaId, Who};
 use crate::recovery::table::RECOVERIES;
 use crate::session::change::end_all;
-use crate::session::{LiveSessions, Session};
+use crate::session::{self, LiveSessions, Session};
 use crate::store::{Store, WriteTx};
 use crate::throttle::{Guess, Throttle};
-use crate::{api_key, email_verification, login, mfa, passkey};
+use crate::{api_key, email_verification, login, mfa, passkey, password_reset};
 
 /// Registration, profile, password, and what an administrator does with accounts.
 #[derive(Clone)]
@@ -299,10 +299,11 @@ pub fn erase(tx: &mut WriteTx, live: &LiveSessions, user: &User) -> Result<()> {
 /// # Errors
 /// As [`erase`].
 pub fn remove_with_belongings(tx: &mut WriteTx, user: &User) -> Result<()> {
-    RESETS.remove(tx, user.id);
+    password_reset::table::remove_all(tx, user.id);
     RECOVERIES.remove(tx, user.id);
     email_verification::table::remove_all(tx, user.id);
     login::table::remove_all(tx, user.id)?;
+    session::table::forget_logins(tx, user.id);
     mfa::table::remove_all(tx, user.id)?;
     passkey::change::remove_all(tx, user.id)?;
     api_key::change::remove_all(tx, SubjectId::User(user.id))?;

@@ -95,7 +95,7 @@ impl App {
             service_accounts: shared.service_accounts(),
             audit: shared.audit(&config),
             roles: Roles::new(shared.store.clone(), shared.env.clone()),
-            users: Users::new(shared.store.clone(), shared.env.clone(), shared.live.clone()),
+            users: shared.users(),
             transfer: Transfer::new(shared.store.clone(), shared.env.clone()),
             health: Health::new(shared.store.clone(), shared.env.clone()),
             config: Arc::new(config),

@@ -21,9 +21,10 @@ use crate::password_reset::PasswordResets;
 use crate::recovery::Recoveries;
 use crate::registration::Registrations;
 use crate::service_account::ServiceAccounts;
-use crate::session::{LiveSessions, SessionTokens, Sessions};
+use crate::session::{Arrivals, LiveSessions, SessionTokens, Sessions};
 use crate::store::Store;
 use crate::throttle::{Devices, Throttle};
+use crate::users::Users;
 
 /// What several services are made of.
 pub(super) struct Shared {
@@ -48,16 +49,17 @@ impl Shared {
         let (master, keys) = open_keys(config, &env, &store).await?;
         let pool = HashingPool::start(config.password.threads, config.password.queue)?;
         let live_keys = LiveKeys::new(store.clone());
+        let devices = Devices::new(&master, env.clone())?;
+        let mail = open_mail(config, (store.clone(), env.clone()), &master)?;
+        let arrivals = Arrivals { store: store.clone(), mail: mail.clone(), devices: devices.clone() };
         let tokens = SessionTokens::new(
             (store.clone(), env.clone()),
-            keys.clone(),
+            (keys.clone(), arrivals),
             config.issuer(),
             policies::lifetimes(config),
             &master,
         )?;
         let throttle = Throttle::new((store.clone(), env.clone()), &master, policies::throttle(config))?;
-        let devices = Devices::new(&master, env.clone())?;
-        let mail = open_mail(config, (store.clone(), env.clone()), &master)?;
         Ok(Self {
             mail,
             throttle,
@@ -88,6 +90,10 @@ impl Shared {
             verifies: config.registration_verify == Verification::Required,
             hides_addresses: config.registration == Registration::Hidden,
         }
+    }
+
+    pub fn users(&self) -> Users {
+        Users::new(self.store.clone(), self.env.clone(), self.live.clone(), self.mail.clone())
     }
 
     pub fn addresses(&self) -> EmailVerifications {
@@ -135,7 +141,7 @@ impl Shared {
         Mfa::new(
             (self.store.clone(), self.env.clone()),
             (self.live.clone(), self.tokens.clone()),
-            self.failures.clone(),
+            (self.failures.clone(), self.mail.clone()),
             &self.master,
             policies::mfa(config),
         )
@@ -165,6 +171,7 @@ impl Shared {
             tokens: self.tokens.clone(),
             failures: self.failures.clone(),
             mfa,
+            mail: self.mail.clone(),
             devices: self.devices.clone(),
             challenges: Challenges::new(self.env.clone(), &self.master)?,
             reach: Arc::new(policies::reach(config)?),

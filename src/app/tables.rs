@@ -12,6 +12,7 @@ pub const SWEEPS: &[Sweep] = &[
     users::service::SWEEPS[0],
     api_key::table::SWEEPS[0],
     password_reset::table::SWEEPS[0],
+    password_reset::table::SWEEPS[1],
     mfa::table::SWEEPS[0],
     mfa::table::SWEEPS[1],
     login::table::SWEEPS[0],

@@ -79,9 +79,14 @@ impl EmailLoginApi {
             }
         };
         let by = RequestInfo::of(request)?.initiator(Who::Nobody);
+        let by = by.on_device(self.cookies.known_device(request.headers()));
         let device = self.cookies.trusted_device(request.headers()).map(Secret::new);
-        let granted = self.logins.finish(by, shared, device).await?.granted;
-        Ok(WithCookies(Json(TokenView::of(&granted)), cookies_of(&self.cookies, &granted)?))
+        let logged_in = self.logins.finish(by, shared, device).await?;
+        let mut cookies = cookies_of(&self.cookies, &logged_in.granted)?;
+        if let Some(value) = &logged_in.known_device {
+            cookies.push(self.cookies.of_known_device(value)?);
+        }
+        Ok(WithCookies(Json(TokenView::of(&logged_in.granted)), cookies))
     }
 }
 

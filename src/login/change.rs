@@ -6,7 +6,9 @@ use crate::account::{self, User};
 use crate::audit::{self, Event};
 use crate::base::{Error, Result, Timestamp};
 use crate::crypto::user_token::Presented;
+use crate::mail::{self, Mailer};
 use crate::mfa::change::{NewDevice, spend, trust, trusts_hash, use_device};
+use crate::mfa::model::FEW_RECOVERY_CODES;
 use crate::mfa::{self, Answer, Spent, Vault};
 use crate::rbac::Initiator;
 use crate::session::change::insert;
@@ -28,6 +30,7 @@ pub(super) enum Outcome {
 pub(super) struct Parts {
     pub live: LiveSessions,
     pub vault: Vault,
+    pub mail: Mailer,
     pub by: Initiator,
     pub now: Timestamp,
 }
@@ -135,11 +138,16 @@ pub(super) fn finish(
     Ok(Outcome::Begun { spent: Some(spent) })
 }
 
-/// A recovery code that was used up is worth an event of its own: its user may not have been the one who used it.
+/// A recovery code that was used up is worth an event of its own: its user may not have been the one who used it. Of the last
+/// ones its user hears, too.
 pub(super) fn note_spent(tx: &mut WriteTx, parts: &Parts, user: &User, spent: Option<Spent>) -> Result<()> {
     let Some(Spent::RecoveryCode { left }) = spent else { return Ok(()) };
+    let left_shown = left.to_string();
+    if left <= FEW_RECOVERY_CODES {
+        parts.mail.notify(tx, mail::Kind::RecoveryCodesLow, user, &parts.by, &[("left", &left_shown)])?;
+    }
     let event = Event::new(&parts.by, "mfa.recovery_code_used", parts.now).about_user(user);
-    audit::table::append(tx, event.with("left", left.to_string()))
+    audit::table::append(tx, event.with("left", left_shown))
 }
 
 /// What a session is made with: what its login began with, and a second factor.

@@ -12,7 +12,7 @@ use crate::base::{Error, Result, Secret};
 use crate::http::{Caller, Cookies, Failure, Form, Json, RequestInfo, WithCookies, spec};
 use crate::mfa::view::warning;
 use crate::passkey::view::{PasskeyAnswer, QuestionView};
-use crate::rbac::Who;
+use crate::rbac::{Initiator, Who};
 use crate::session::http::{TokenView, cookies_of};
 
 /// Logins.
@@ -121,7 +121,7 @@ impl LoginApi {
         let device = self.cookies.trusted_device(request.headers()).map(Secret::new);
         let known_device = self.cookies.known_device(request.headers()).map(str::to_owned);
         let (password, code) = (Secret::new(password), mfa_code.map(Secret::new));
-        let by = RequestInfo::of(request)?.initiator(Who::Nobody);
+        let by = self.newcomer(request)?;
         let credentials = Credentials { login: username, password, code, device, known_device };
         let logged_in = self.logins.with_password(by, credentials).await?;
         let cookies = self.cookies_of(&logged_in)?;
@@ -149,7 +149,7 @@ impl LoginApi {
     ) -> Result<WithCookies<Json<VerifiedView>>, Failure> {
         let SecondFactorBody { mfa_token, code, passkey, trust_device_days } = body.0;
         let offered = offered(code, passkey)?.ok_or_else(|| Error::invalid("code", "is required"))?;
-        let by = RequestInfo::of(request)?.initiator(Who::Nobody);
+        let by = self.newcomer(request)?;
         let logged_in = self.logins.verify(by, &mfa_token, offered, trust_device_days).await?;
         Ok(self.answer(&logged_in)?)
     }
@@ -195,6 +195,12 @@ impl LoginApi {
 }
 
 impl LoginApi {
+    /// Somebody who wants to log in, on a browser that may have done so before.
+    fn newcomer(&self, request: &Request) -> Result<Initiator> {
+        let by = RequestInfo::of(request)?.initiator(Who::Nobody);
+        Ok(by.on_device(self.cookies.known_device(request.headers())))
+    }
+
     fn cookies_of(&self, logged_in: &LoggedIn) -> Result<Vec<HeaderValue>> {
         let mut cookies = cookies_of(&self.cookies, &logged_in.granted)?;
         if let Some((token, lifetime)) = &logged_in.device {

@@ -364,8 +364,8 @@ impl Logins {
     }
 
     fn parts(&self, by: Initiator) -> Parts {
-        let (live, vault) = (self.live.clone(), self.mfa.vault.clone());
-        Parts { live, vault, by, now: self.env.now() }
+        let (live, vault, mail) = (self.live.clone(), self.mfa.vault.clone(), self.mail.clone());
+        Parts { live, vault, mail, by, now: self.env.now() }
     }
 }
 

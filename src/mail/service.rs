@@ -12,8 +12,8 @@ use crate::audit::{self, Event};
 use crate::base::text::LookupKey;
 use crate::base::{Env, Error, Id, Page, PageRequest, Result, Timestamp};
 use crate::crypto::{MasterKey, Sealer};
-use crate::rbac::Initiator;
 use crate::rbac::service::check_over;
+use crate::rbac::{Initiator, SubjectId, Who};
 use crate::store::{Store, Tx, WriteTx};
 
 /// Mails.
@@ -139,6 +139,35 @@ impl Mailer {
         Ok(may)
     }
 
+    /// Writes what tells a user what has happened to the account; nothing where no mail leaves. One that cannot be written,
+    /// after a template of somebody's own, is no reason for what it tells of not to happen.
+    #[must_use]
+    pub fn notice(
+        &self,
+        kind: Kind,
+        user: &User,
+        by: &Initiator,
+        facts: &[(&'static str, &str)],
+    ) -> Option<Prepared> {
+        if !self.delivers() {
+            return None;
+        }
+        let letter = Letter {
+            kind,
+            user: user.id,
+            username: user.username.to_string(),
+            to: user.email.to_string(),
+            by: shown_to(user, by),
+            at: self.0.env.now(),
+            link: None,
+            facts: facts.iter().map(|(name, value)| (*name, (*value).to_owned())).collect(),
+        };
+        let written = self.prepare(&letter);
+        written
+            .inspect_err(|error| tracing::error!(?error, kind = kind.name(), "a notice is not written"))
+            .ok()
+    }
+
     /// Tells a user what has happened to the account: call it in the change that it is about. Nothing is written where no
     /// mail leaves.
     ///
@@ -152,20 +181,10 @@ impl Mailer {
         by: &Initiator,
         facts: &[(&'static str, &str)],
     ) -> Result<()> {
-        if !self.delivers() {
-            return Ok(());
+        match self.notice(kind, user, by, facts) {
+            Some(mail) => self.post(tx, mail).map(drop),
+            None => Ok(()),
         }
-        let letter = Letter {
-            kind,
-            user: user.id,
-            username: user.username.to_string(),
-            to: user.email.to_string(),
-            by: by.clone(),
-            at: self.0.env.now(),
-            link: None,
-            facts: facts.iter().map(|(name, value)| (*name, (*value).to_owned())).collect(),
-        };
-        self.post(tx, self.prepare(&letter)?).map(drop)
     }
 
     /// Opens a mail of the queue.
@@ -256,6 +275,15 @@ impl Mailer {
             audit::table::append(tx, about(tx, Event::new(&by, "mail.discarded", now), &queued)?)
         };
         self.0.store.write(change).await
+    }
+}
+
+/// What a user sees of whoever has done something to the account: where an administrator sits, and which languages one reads,
+/// is for nobody else.
+fn shown_to(user: &User, by: &Initiator) -> Initiator {
+    match &by.who {
+        Who::Subject { id, .. } if *id != SubjectId::User(user.id) => Initiator::default(),
+        _ => by.clone(),
     }
 }
 

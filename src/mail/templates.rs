@@ -117,7 +117,7 @@ impl Templates {
             code => link.and_then(|link| link.code.as_ref()).map(expose).unwrap_or_default(),
             duration => link.map(|link| duration(link.expires_at.secs_since(letter.at), language)).unwrap_or_default(),
             new_email => fact("new_email"),
-            method => fact("method"),
+            method => methods(&fact("method"), language),
             left => fact("left"),
         }
     }
@@ -244,6 +244,22 @@ fn device(user_agent: &str) -> String {
 fn readable(time: Timestamp) -> String {
     let text = time.contract_form();
     format!("{} UTC", text.get(..16).unwrap_or_default().replace('T', " "))
+}
+
+/// What ways to prove who one is are called, by their names with spaces between them.
+fn methods(names: &str, language: Language) -> String {
+    let word = |name| match (name, language) {
+        ("totp", Language::English) => "an authenticator app",
+        ("totp", Language::German) => "eine Authenticator-App",
+        ("passkey", Language::English) => "a passkey",
+        ("passkey", Language::German) => "ein Passkey",
+        ("passkey_after_password", Language::English) => "a passkey after the password",
+        ("passkey_after_password", Language::German) => "ein Passkey nach dem Passwort",
+        ("recovery_codes", Language::English) => "new recovery codes",
+        ("recovery_codes", Language::German) => "neue Wiederherstellungscodes",
+        (other, _) => other,
+    };
+    names.split(' ').map(word).collect::<Vec<_>>().join(", ")
 }
 
 fn duration(secs: i64, language: Language) -> String {

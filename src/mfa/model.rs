@@ -118,6 +118,14 @@ impl Factors {
         self.totp.is_some() || self.passkeys
     }
 
+    /// What a login asks for, in words of mails.
+    #[must_use]
+    pub fn names(&self) -> String {
+        let all = [("totp", self.totp.is_some()), ("passkey_after_password", self.passkeys)];
+        let names: Vec<_> = all.into_iter().filter(|(_, is_on)| *is_on).map(|(name, _)| name).collect();
+        names.join(" ")
+    }
+
     /// With what a login can be finished; `has_passkey`: whether the user has registered any.
     #[must_use]
     pub fn methods(&self, has_passkey: bool) -> Vec<&'static str> {

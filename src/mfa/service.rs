@@ -11,6 +11,7 @@ use crate::audit::{self, Event, Failures};
 use crate::base::{Env, Error, Id, Result, Secret};
 use crate::crypto::totp::TotpSecret;
 use crate::crypto::{MasterKey, Sealer, recovery_code};
+use crate::mail::{self, Mailer};
 use crate::passkey;
 use crate::rbac::Initiator;
 use crate::rbac::service::check_over;
@@ -32,6 +33,7 @@ pub struct Mfa {
     live: LiveSessions,
     tokens: SessionTokens,
     failures: Failures,
+    mail: Mailer,
     pub vault: Vault,
     pub policy: Arc<Policy>,
 }
@@ -86,12 +88,12 @@ impl Mfa {
     pub fn new(
         (store, env): (Store, Env),
         (live, tokens): (LiveSessions, SessionTokens),
-        failures: Failures,
+        (failures, mail): (Failures, Mailer),
         master: &MasterKey,
         policy: Policy,
     ) -> Result<Self> {
         let (vault, policy) = (Vault::new(master)?, Arc::new(policy));
-        Ok(Self { store, env, live, tokens, failures, vault, policy })
+        Ok(Self { store, env, live, tokens, failures, mail, vault, policy })
     }
 
     /// The factors of a user, and whether it has a passkey that counts.
@@ -178,7 +180,7 @@ impl Mfa {
         };
         let totp = Totp { sealed: setup.sealed.clone(), enabled_at: now, last_step };
         let id = user.id;
-        let turned_on = self.turn_on(by, user, token, "otp", move |tx, factors| {
+        let turned_on = self.turn_on(by, user, token, ("otp", "totp"), move |tx, factors| {
             // Another one may have been begun meanwhile, or this one been turned on.
             let same = table::setup(tx, id)?.is_some_and(|current| current == setup);
             same.then_some(()).ok_or_else(none)?;
@@ -207,7 +209,8 @@ impl Mfa {
         if !token.amr.iter().any(|method| method == "pop") {
             return Err(Error::ReauthenticationRequired(vec!["passkey"]));
         }
-        let turned_on = self.turn_on(by, user, token, "mfa", |_, factors| {
+        let way = ("mfa", "passkey_after_password");
+        let turned_on = self.turn_on(by, user, token, way, |_, factors| {
             if factors.passkeys {
                 return Err(Error::invalid("method", "is on already"));
             }
@@ -217,12 +220,13 @@ impl Mfa {
         turned_on.await
     }
 
+    /// `method`: what the session has shown with it; `name`: what the user hears of.
     async fn turn_on(
         &self,
         by: Initiator,
         user: &User,
         token: Arc<AccessToken>,
-        method: &'static str,
+        (method, name): (&'static str, &'static str),
         make: impl FnOnce(&mut WriteTx, &mut Factors) -> Result<()> + Send + 'static,
     ) -> Result<Enabled> {
         let now = self.env.now();
@@ -230,7 +234,8 @@ impl Mfa {
             self.tokens.prepare_stronger(by.clone(), &token, &[method, session::model::MULTI_FACTOR])?;
         let (recovery_codes, hashes) = self.new_codes();
         let (granted, live) = (again.granted.clone(), self.live.clone());
-        let (user, event) = (user.id, Event::new(&by, "mfa.enabled", now).about_user(user));
+        let (owner, event) = (user.clone(), Event::new(&by, "mfa.enabled", now).about_user(user));
+        let (user, mailer) = (user.id, self.mail.clone());
         let change = move |tx: &mut WriteTx| {
             let mut factors = table::factors(tx, user)?;
             make(tx, &mut factors)?;
@@ -242,6 +247,7 @@ impl Mfa {
             }
             // Whoever has one that was begun without it may be why it is turned on (OWASP ASVS 7.4.3).
             let ended = session::change::end_all(tx, &live, user, Some(token.session))?;
+            mailer.notify(tx, mail::Kind::FactorAdded, &owner, &by, &[("method", name)])?;
             audit::table::append(tx, event.with("method", method).with("sessions_ended", ended.to_string()))
         };
         self.store.write(change).await?;
@@ -275,14 +281,16 @@ impl Mfa {
         field: &'static str,
         check: impl FnOnce(&WriteTx, &Initiator, &User) -> Result<()> + Send + 'static,
     ) -> Result<()> {
-        let now = self.env.now();
+        let (now, mailer) = (self.env.now(), self.mail.clone());
         let change = move |tx: &mut WriteTx| {
             let user = account::table::by_id(tx, id)?.ok_or(Error::NotFound("user"))?;
             check(tx, &by, &user)?;
-            if !table::factors(tx, id)?.is_on() {
+            let factors = table::factors(tx, id)?;
+            if !factors.is_on() {
                 return Err(Error::invalid(field, "has no second factor that is on"));
             }
             table::remove_all(tx, id)?;
+            mailer.notify(tx, mail::Kind::FactorRemoved, &user, &by, &[("method", &factors.names())])?;
             audit::table::append(tx, Event::new(&by, "mfa.disabled", now).about_user(&user))
         };
         self.store.write(change).await
@@ -295,7 +303,8 @@ impl Mfa {
     pub async fn regenerate_codes(&self, by: Initiator, user: &User) -> Result<Vec<Secret>> {
         let now = self.env.now();
         let (codes, hashes) = self.new_codes();
-        let (id, event) = (user.id, Event::new(&by, "mfa.recovery_codes_regenerated", now).about_user(user));
+        let event = Event::new(&by, "mfa.recovery_codes_regenerated", now).about_user(user);
+        let (id, owner, mailer) = (user.id, user.clone(), self.mail.clone());
         let change = move |tx: &mut WriteTx| {
             let factors = table::factors(tx, id)?;
             if !factors.is_on() {
@@ -303,6 +312,7 @@ impl Mfa {
             }
             let factors = Factors { recovery_codes: hashes, changed_at: now, ..factors };
             table::put_factors(tx, id, &factors)?;
+            mailer.notify(tx, mail::Kind::FactorAdded, &owner, &by, &[("method", "recovery_codes")])?;
             audit::table::append(tx, event)
         };
         self.store.write(change).await?;

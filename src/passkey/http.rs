@@ -118,6 +118,7 @@ impl PasskeyApi {
         body: Json<FinishLoginBody>,
     ) -> Result<WithCookies<Json<TokenView>>, Failure> {
         let by = RequestInfo::of(request)?.initiator(Who::Nobody);
+        let by = by.on_device(self.cookies.known_device(request.headers()));
         let FinishLoginBody { challenge_id, credential, trust_device_days } = body.0;
         let reply = Reply { challenge_id, credential: credential.0 };
         let logged_in = self.passkeys.log_in(by, reply, trust_device_days).await?;

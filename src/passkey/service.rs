@@ -14,6 +14,7 @@ use crate::base::text::DisplayName;
 use crate::base::{Env, Error, Id, Page, PageRequest, Result, entropy};
 use crate::crypto::webauthn::{Account, Asked, Assertion, Attestation, Flaw, RelyingParty};
 use crate::login::LoggedIn;
+use crate::mail::{self, Mailer};
 use crate::mfa::Mfa;
 use crate::mfa::change::trust;
 use crate::rbac::Initiator;
@@ -48,6 +49,7 @@ pub struct Passkeys {
     pub tokens: SessionTokens,
     pub failures: Failures,
     pub mfa: Mfa,
+    pub mail: Mailer,
     /// Browsers that have logged in: with a passkey, too.
     pub devices: Devices,
     pub challenges: Challenges,
@@ -137,6 +139,7 @@ impl Passkeys {
         let name = name.or(asked).unwrap_or_else(|| default_name(now));
         let id = Id::new(now, self.env.entropy.as_ref());
         let passkey = Passkey::new(id, (user.id, party.id()), name, registered, now);
+        let mailer = self.mail.clone();
         let change = move |tx: &mut WriteTx| {
             if !table::spend(tx, &mark)? {
                 return Err(not_good());
@@ -148,6 +151,7 @@ impl Passkeys {
                 return Err(Error::invalid("credential", "is registered already"));
             }
             table::put(tx, &passkey)?;
+            mailer.notify(tx, mail::Kind::FactorAdded, &user, &by, &[("method", "passkey")])?;
             let event = described(Event::new(&by, "passkey.registered", now).about_user(&user), &passkey);
             audit::table::append(tx, event.with("backup_eligible", passkey.backup_eligible.to_string()))?;
             Ok(passkey)
@@ -341,13 +345,14 @@ impl Passkeys {
         id: Id<Passkey>,
         check: impl FnOnce(&WriteTx, &Initiator, &User, &Passkey) -> Result<()> + Send + 'static,
     ) -> Result<()> {
-        let now = self.env.now();
+        let (now, mailer) = (self.env.now(), self.mail.clone());
         let change = move |tx: &mut WriteTx| {
             let owner = account::table::by_id(tx, user)?.ok_or(Error::NotFound("user"))?;
             let passkey = table::by_id(tx, user, id)?;
             let passkey = passkey.ok_or(Error::NotFound("passkey"))?;
             check(tx, &by, &owner, &passkey)?;
             table::remove(tx, &passkey);
+            mailer.notify(tx, mail::Kind::FactorRemoved, &owner, &by, &[("method", "passkey")])?;
             let event = Event::new(&by, "passkey.removed", now).about_user(&owner);
             audit::table::append(tx, described(event, &passkey))
         };

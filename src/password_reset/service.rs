@@ -1,5 +1,5 @@
 //! What can be done with resets of passwords.
-use super::table::RESETS;
+use super::table::{self, MailedReset, RESETS};
 use crate::account::{self, PasswordPolicy, Passwords, User};
 use crate::audit::{self, Event};
 use crate::base::text::Email;
@@ -92,13 +92,17 @@ impl PasswordResets {
             let user = user.filter(|user| has_turn && user.email.lookup_key() == email);
             let Some(user) = user else { return Ok(()) };
             RESETS.put(tx, id, &Started { hash, expires_at })?;
+            if mail.delivers() {
+                table::put_mailed(tx, id, &MailedReset { email: user.email.clone(), hash, expires_at })?;
+            }
             mail.enqueue(tx, prepared)?;
             audit::table::append(tx, Event::new(&by, "user.password_reset_started", now).about_user(&user))
         };
         self.store.write(change).await
     }
 
-    /// Finishes a reset: the user has another password, and no session goes on.
+    /// Finishes a reset: the user has another password, and no session goes on. Whoever has read a mail has shown, too, whose
+    /// its address is.
     ///
     /// # Errors
     /// `Error::Invalid` naming `token` for a text that is not (or no longer) good, `new_password` for one that the policy
@@ -114,7 +118,10 @@ impl PasswordResets {
         let change = move |tx: &mut WriteTx| {
             // Somebody may have been faster.
             let old = user_of(tx, &presented, now)?;
-            RESETS.remove(tx, old.id);
+            if table::was_mailed_to(tx, &presented, &old.email)? {
+                email_verification::table::verified(tx, old.id, old.email.clone(), now)?;
+            }
+            table::remove_all(tx, old.id);
             email_verification::table::remove_change(tx, old.id);
             RECOVERIES.remove(tx, old.id);
             account::table::update(tx, &old, &old.clone().with_password(hash, now))?;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::model::{RoleName, SUPERUSER, USER};
 use crate::account::User;
 use crate::api_key::ApiKey;
-use crate::base::{Error, Id, Result};
+use crate::base::{Error, Id, Result, Secret};
 use crate::service_account::ServiceAccount;
 use crate::session::{AccessToken, Session};
 
@@ -51,6 +51,8 @@ pub struct Initiator {
     pub request_id: String,
     /// The header `Accept-Language`, cut to a bounded length: in what language mails about the change are written.
     pub languages: String,
+    /// The cookie of a browser that has logged in before, whoever's it is; of logins alone.
+    pub known_device: Option<Secret>,
 }
 
 /// On whose behalf something is done.
@@ -218,7 +220,13 @@ impl Initiator {
     /// Somebody at an address who may or may not be known.
     #[must_use]
     pub fn at(who: Who, address: IpAddr, user_agent: String, request_id: String) -> Self {
-        Self { who, address: address.to_string(), user_agent, request_id, languages: String::new() }
+        Self { who, address: address.to_string(), user_agent, request_id, ..Self::default() }
+    }
+
+    /// The same, with the cookie of a browser that has logged in before.
+    #[must_use]
+    pub fn on_device(self, cookie: Option<&str>) -> Self {
+        Self { known_device: cookie.map(Secret::new), ..self }
     }
 
     /// Where it calls from; nobody's address for what does not come over a network.

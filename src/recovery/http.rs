@@ -42,6 +42,7 @@ impl RecoveryApi {
     ) -> Result<WithCookies<Json<TokenView>>, Failure> {
         let RecoverBody { token, new_password } = body.0;
         let by = RequestInfo::of(request)?.initiator(Who::Nobody);
+        let by = by.on_device(self.cookies.known_device(request.headers()));
         let granted = self.recoveries.finish(by, &token, new_password.map(Secret::new)).await?;
         Ok(WithCookies(Json(TokenView::of(&granted)), cookies_of(&self.cookies, &granted)?))
     }

@@ -1,4 +1,5 @@
 //! What changes do with sessions: those of logins and refreshes, and those of other features.
+use super::arrival;
 use super::live::LiveSessions;
 use super::model::{AccessToken, Exchange, Judgement, Session};
 use super::table;
@@ -26,12 +27,13 @@ pub(super) fn current(tx: &impl Tx, id: Id<Session>) -> Result<Option<(Session, 
     Ok(user.map(|user| (session, user)))
 }
 
-/// Writes a new session; the oldest of its user's end where there would be too many.
+/// Writes a new session; the oldest of its user's end where there would be too many. Its user hears of a new device.
 ///
 /// # Errors
 /// `Error::Unavailable` when the store does not serve.
 pub fn insert(tx: &mut WriteTx, live: &LiveSessions, new: Prepared, user: &User) -> Result<()> {
-    let Prepared { session, limit, event, .. } = new;
+    let Prepared { session, limit, event, notice, .. } = new;
+    arrival::note(tx, user.id, notice, (&session.origin, event.at))?;
     let ids = table::ids_of_user(tx, user.id)?;
     for id in ids.iter().take((ids.len() + 1).saturating_sub(limit)) {
         end(tx, live, *id)?;

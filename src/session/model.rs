@@ -1,5 +1,6 @@
 //! What a session is and what may become of it. Pure: no store, no HTTP, no clock.
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +43,34 @@ pub struct Session {
 pub struct Origin {
     pub address: String,
     pub user_agent: String,
+}
+
+impl Origin {
+    /// Whether both may be one device at one place: a network, and what a client calls itself whatever its version.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        neighbourhood(&self.address) == neighbourhood(&other.address)
+            && unversioned(&self.user_agent).eq(unversioned(&other.user_agent))
+    }
+}
+
+/// What stays of an address when its provider gives out another one: 24 bits of an IPv4 address, 48 of an IPv6 one.
+fn neighbourhood(address: &str) -> Option<IpAddr> {
+    Some(match address.parse().ok()? {
+        IpAddr::V4(v4) => {
+            let [a, b, c, _] = v4.octets();
+            IpAddr::V4(Ipv4Addr::new(a, b, c, 0))
+        }
+        IpAddr::V6(v6) => {
+            let [a, b, c, ..] = v6.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0))
+        }
+    })
+}
+
+/// A browser that was updated is the same one.
+fn unversioned(user_agent: &str) -> impl Iterator<Item = char> {
+    user_agent.chars().filter(|c| !c.is_ascii_digit() && *c != '.')
 }
 
 /// Everything but the hash.
@@ -204,6 +233,27 @@ mod tests {
 
     fn judge(current: u32, presented: u32, exchange: Option<Exchange>) -> Judgement {
         session(current).judge((presented, &[presented as u8; 32]), exchange, NOW, 30)
+    }
+
+    #[test]
+    fn a_device_is_known_by_its_network_and_its_name_whatever_their_last_digits() {
+        let origin = |address: &str, user_agent: &str| Origin {
+            address: address.to_owned(),
+            user_agent: user_agent.to_owned(),
+        };
+        let known = [origin("192.0.2.7", "Firefox/132.0 (Linux)"), origin("2001:db8:1:2::3", "curl/8.1")];
+        for (address, user_agent, is_like) in [
+            ("192.0.2.250", "Firefox/133.0.1 (Linux)", true),
+            ("192.0.3.7", "Firefox/132.0 (Linux)", false),
+            ("192.0.2.7", "Firefox/132.0 (Windows)", false),
+            ("192.0.2.7", "", false),
+            ("2001:db8:1:ffff::9", "curl/7.88", true),
+            ("2001:db8:2:2::3", "curl/8.1", false),
+            ("", "curl/8.1", false),
+        ] {
+            let seen = origin(address, user_agent);
+            assert_eq!(known.iter().any(|known| known.is_like(&seen)), is_like, "{seen:?}");
+        }
     }
 
     #[test]

@@ -9,6 +9,8 @@ const SESSIONS: Map<Session> = Map::new("session");
 const BY_USER: Map<()> = Map::new("session.by_user");
 /// id ++ slot -> exchange
 const EXCHANGES: Map<Exchange> = Map::new("session.exchange");
+/// user -> nothing: it has logged in before
+const SEEN: Map<()> = Map::new("session.seen");
 /// session id ++ token id -> when the token ends (seconds)
 const REVOKED: Map<u64> = Map::new("revoked_token");
 
@@ -53,6 +55,7 @@ pub const CHECKS: &[(&str, Check)] = &[
         EXCHANGES.decode(value)?;
         points_at(tx, SESSIONS.name(), key.get(..16).unwrap_or_default())
     }),
+    (SEEN.name(), |_, _, value| SEEN.decode(value).map(|()| None)),
     (REVOKED.name(), |_, _, value| REVOKED.decode(value).map(|_| None)),
 ];
 
@@ -90,6 +93,27 @@ pub fn of_user(tx: &impl Tx, user: u64, request: &PageRequest) -> Result<Page<Se
 pub fn ids_of_user(tx: &impl Tx, user: u64) -> Result<Vec<Id<Session>>> {
     let rows = BY_USER.first(tx, &user.to_be_bytes(), usize::MAX)?;
     Ok(rows.into_iter().filter_map(|(key, ())| key.get(8..)?.try_into().map(Id::from_bytes).ok()).collect())
+}
+
+/// Whether a user has ever logged in.
+///
+/// # Errors
+/// As [`by_id`].
+pub fn has_logged_in(tx: &impl Tx, user: u64) -> Result<bool> {
+    Ok(SEEN.get(tx, &user.to_be_bytes())?.is_some())
+}
+
+/// Remembers that a user has logged in.
+///
+/// # Errors
+/// As [`by_id`].
+pub fn note_login(tx: &mut WriteTx, user: u64) -> Result<()> {
+    if has_logged_in(tx, user)? { Ok(()) } else { SEEN.put(tx, &user.to_be_bytes(), &()) }
+}
+
+/// Forgets that a user has logged in: it is no more.
+pub fn forget_logins(tx: &mut WriteTx, user: u64) {
+    SEEN.remove(tx, &user.to_be_bytes());
 }
 
 /// Writes a new session.

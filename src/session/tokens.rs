@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
+use super::arrival::{Arrivals, Notice};
 use super::change::current;
 use super::model::{AccessToken, Exchange, Origin, Session};
 use crate::account::User;
@@ -37,6 +38,7 @@ pub struct SessionTokens {
     store: Store,
     env: Env,
     keys: Keys,
+    arrivals: Arrivals,
     issuer: Issuer,
     pub(super) lifetimes: Lifetimes,
     // Large, and copied into every service that begins sessions.
@@ -68,6 +70,7 @@ pub struct Prepared {
     /// Sessions of one user at a time.
     pub(super) limit: usize,
     pub(super) event: Event,
+    pub(super) notice: Option<Notice>,
     /// For its client, once it is written.
     pub granted: Granted,
 }
@@ -93,20 +96,20 @@ impl SessionTokens {
     /// `Error::Internal` if no keys can be derived.
     pub fn new(
         (store, env): (Store, Env),
-        keys: Keys,
+        (keys, arrivals): (Keys, Arrivals),
         issuer: Issuer,
         lifetimes: Lifetimes,
         master: &MasterKey,
     ) -> Result<Self> {
         let mac = |purpose: &str| master.mac(purpose).map(Arc::new);
         let (refresh_mac, csrf_mac) = (mac("refresh tokens")?, mac("csrf tokens")?);
-        Ok(Self { store, env, keys, issuer, lifetimes, refresh_mac, csrf_mac })
+        Ok(Self { store, env, keys, arrivals, issuer, lifetimes, refresh_mac, csrf_mac })
     }
 
     /// A session of a user who has proven who it is, for [`insert`](super::change::insert) to write.
     ///
     /// # Errors
-    /// `Error::Internal` if its token cannot be signed.
+    /// `Error::Internal` if its token cannot be signed; `Error::Unavailable` when the store does not serve.
     pub fn prepare(&self, by: &Initiator, user: &User, amr: &[&str]) -> Result<Prepared> {
         let now = self.env.now();
         let id = Id::new(now, self.env.entropy.as_ref());
@@ -132,7 +135,8 @@ impl SessionTokens {
         };
         let event = Event::new(&Initiator { who, ..by.clone() }, "session.created", now).about_user(user);
         let event = event.with("amr", session.amr.join(" "));
-        Ok(Prepared { session, limit: self.lifetimes.per_user, event, granted })
+        let notice = self.arrivals.notice(by, user, &session.origin, now)?;
+        Ok(Prepared { session, limit: self.lifetimes.per_user, event, notice, granted })
     }
 
     /// The session of a caller as it will be once its user has proven again who it is, with new tokens: for

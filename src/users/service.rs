@@ -6,6 +6,7 @@ use crate::account::{NewUser, ProfileChange, User};
 use crate::audit::{self, Event};
 use crate::base::{Env, Error, Id, Page, PageRequest, Result};
 use crate::email_verification;
+use crate::mail::{self, Mailer};
 use crate::password_reset::table::RESETS;
 use crate::rbac::permission::UsersWrite;
 use crate::rbac::service::check_over;
@@ -20,6 +21,7 @@ pub struct Users {
     store: Store,
     env: Env,
     live: LiveSessions,
+    mail: Mailer,
 }
 
 /// What an administrator changes of an account; `None` leaves it as it is.
@@ -46,8 +48,8 @@ pub const SWEEPS: [Sweep; 1] = [Sweep {
 
 impl Users {
     #[must_use]
-    pub fn new(store: Store, env: Env, live: LiveSessions) -> Self {
-        Self { store, env, live }
+    pub fn new(store: Store, env: Env, live: LiveSessions, mail: Mailer) -> Self {
+        Self { store, env, live, mail }
     }
 
     /// One page of the users that a filter has.
@@ -92,13 +94,13 @@ impl Users {
         self.store.get(|tx| users.iter().map(|user| verified(tx, user)).collect())
     }
 
-    /// Changes an account. Switched off, all its sessions end.
+    /// Changes an account. Switched off, all its sessions end; of a new address the old one hears.
     ///
     /// # Errors
     /// `Error::NotFound`; `Error::Forbidden` for a user who holds more than the giver; `Error::Invalid` naming `email`
     /// when it is taken, and `is_active` for the last superuser.
     pub async fn change(&self, by: Initiator, id: u64, change: AccountChange) -> Result<User> {
-        let now = self.env.now();
+        let (now, mailer) = (self.env.now(), self.mail.clone());
         let AccountChange { profile, is_active, password_change_required } = change;
         self.write(by, id, move |tx, live, by, old| {
             let is_active = is_active.unwrap_or(old.is_active);
@@ -111,6 +113,7 @@ impl Users {
             if old.email != new.email {
                 RESETS.remove(tx, id);
                 email_verification::table::remove_links(tx, id);
+                mailer.notify(tx, mail::Kind::EmailChanged, old, by, &[])?;
             }
             let event = changed(by, old, &new);
             Ok((new, event))

@@ -137,6 +137,21 @@ async fn an_address_that_two_want_goes_to_the_first_who_confirms() {
 }
 
 #[tokio::test]
+async fn an_address_that_an_administrator_has_changed_is_told() {
+    let app = with_mail().start().await;
+    let (root, ann) = (app.superuser("root").await, app.user("ann").await);
+    mails(&app).await;
+    let change = |body: Value| root.bearer(Method::PATCH, &format!("/users/{}", ann.id())).json(&body);
+    app.json(change(json!({"first_name": "Ann", "email": ANN})), 200).await;
+    assert!(mails(&app).await.is_empty(), "it is the same address");
+    app.json(change(json!({"email": "new@example.com"})), 200).await;
+    let told = mail(&app, ANN).await;
+    assert!(told.subject.contains("was changed"), "{}", told.subject);
+    assert!(!told.raw.contains("new@example.com") && !told.raw.contains("127.0.0.1"), "{}", told.raw);
+    assert!(!is_verified(&app, &root, ann.id()).await);
+}
+
+#[tokio::test]
 async fn where_it_is_required_nobody_logs_in_before_the_address_is_verified() {
     let app = with_mail().with("registration_verify", "required").start().await;
     app.superuser("root").await;

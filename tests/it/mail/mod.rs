@@ -1,10 +1,13 @@
 //! Mails: how they leave, what they say, and what their links are good for.
 mod addresses;
 mod attacks;
+mod devices;
+mod factors;
 mod held;
 mod hidden;
 mod notices;
 mod pages;
+mod proof;
 mod queue;
 mod settings;
 mod sign_in;

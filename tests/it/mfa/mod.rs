@@ -22,7 +22,7 @@ pub struct WithApp<'a> {
     pub person: Person<'a>,
     name: String,
     secret: String,
-    recovery_codes: Vec<String>,
+    pub recovery_codes: Vec<String>,
 }
 
 /// The code of an app at the server's time and some steps from it.
@@ -62,7 +62,7 @@ impl<'a> WithApp<'a> {
         self.person.app
     }
 
-    fn code(&self) -> String {
+    pub fn code(&self) -> String {
         code_at(self.app(), &self.secret, 0)
     }
 
@@ -73,7 +73,7 @@ impl<'a> WithApp<'a> {
     }
 
     /// What a password alone comes to: the token that goes on with it.
-    async fn ask(&self) -> String {
+    pub async fn ask(&self) -> String {
         let body = json!({"username": self.name, "password": PASSWORD});
         let answer = self.app().post("/auth/token", &body).await;
         let details = self.app().failure(Method::POST, answer, 401, "MFA_REQUIRED").await;

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::support::{Authenticator, Person, TestApp, Tokens};
 
 /// A device that a user of this server holds.
-fn device(app: &TestApp) -> Authenticator {
+pub fn device(app: &TestApp) -> Authenticator {
     Authenticator::new(app.app.config.public_url().origin())
 }
 
@@ -27,7 +27,7 @@ fn new_passkey(person: &Person<'_>, asked: &Value, credential: &Value) -> Reques
 }
 
 /// Registers a passkey; gives how the server shows it.
-async fn register(person: &Person<'_>, device: &mut Authenticator) -> Value {
+pub async fn register(person: &Person<'_>, device: &mut Authenticator) -> Value {
     let asked = asked_for_new(person).await;
     // As if it were another device: one makes a single passkey for an account.
     let mut held = std::mem::take(&mut device.keys);
@@ -38,12 +38,12 @@ async fn register(person: &Person<'_>, device: &mut Authenticator) -> Value {
 }
 
 /// What a browser is asked when somebody wants to log in.
-async fn asked_for_login(app: &TestApp) -> Value {
+pub async fn asked_for_login(app: &TestApp) -> Value {
     app.json(app.request(Method::POST, "/auth/passkeys/login/start").json(&json!({})), 200).await
 }
 
 /// The request that logs in.
-fn login(app: &TestApp, asked: &Value, credential: &Value) -> RequestBuilder {
+pub fn login(app: &TestApp, asked: &Value, credential: &Value) -> RequestBuilder {
     let body = json!({"challenge_id": asked["challenge_id"], "credential": credential});
     app.request(Method::POST, "/auth/passkeys/login/finish").json(&body)
 }

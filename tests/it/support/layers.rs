@@ -130,6 +130,7 @@ pub const LAYERS: &[Layer] = &[
             "account/passwords.rs",
             "account/profile.rs",
             "keys/master.rs",
+            "session/arrival.rs",
             "session/tokens.rs",
             "throttle/counters.rs",
             "throttle/device.rs",

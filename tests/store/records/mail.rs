@@ -5,6 +5,7 @@ use auth_service::base::text::Email;
 use auth_service::email_login::model::Mailed;
 use auth_service::email_verification::model::{Change, Standing};
 use auth_service::mail::model::{Queued, Turns};
+use auth_service::password_reset::table::MailedReset;
 use auth_service::registration::model::Wanted;
 
 use super::{TIME, check, user};
@@ -45,4 +46,6 @@ fn what_was_asked_for_by_mail_is_written_as_ever() {
     check("registration", &wanted, |_| wanted.clone());
     let mailed = Mailed { email: address, token: hash, code: [0xcd; 32], wrong: 9, expires_at };
     check("email_login", &mailed, |_| mailed.clone());
+    let mailed = MailedReset { email: mailed.email, hash, expires_at };
+    check("password_reset.mailed", &mailed, |_| mailed.clone());
 }

@@ -217,7 +217,7 @@ fn event() -> Event {
         address: "10.1.2.3".to_owned(),
         user_agent: "curl/8 \"x\"".to_owned(),
         request_id: "req_1".to_owned(),
-        languages: String::new(),
+        ..Initiator::default()
     };
     let service = SubjectId::Service(Id::from_bytes(*b"fedcba9876543210"));
     Event::new(&by, "api_key.created", TIME).about(service, "invoicer").with("name", "deploy")
@@ -316,6 +316,7 @@ fn every_record_of_the_program_has_golden_bytes() {
             "LastUse",
             "Made",
             "Mailed",
+            "MailedReset",
             "Passkey",
             "Pending",
             "Place",
