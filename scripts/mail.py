@@ -1,16 +1,12 @@
-#!/usr/bin/env python3
-"""Drives a built auth-service against a real SMTP server: aiosmtpd, which speaks STARTTLS and asks for a login.
+"""The release binary against a real mail server: aiosmtpd, which speaks STARTTLS and asks for a login; see mail.sh.
 
-    python3 -m venv /some/where && /some/where/bin/pip install aiosmtpd cryptography
-    cargo build --release
-    /some/where/bin/python scripts/mail.py target/release/auth-service
-
-Everything is on loopback; the data directory and the certificate are thrown away. Nothing of this is needed by `cargo test`.
+Everything is on loopback; the data directory and the certificate are thrown away.
 """
-import datetime
+
 import email
 import email.policy
 import json
+import logging
 import os
 import re
 import socket
@@ -24,14 +20,12 @@ import urllib.request
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 PASSWORD = "correct horse 81 battery"
 NEW_PASSWORD = "staple 17 of the donkey"
 SMTP_PASSWORD = "only-for-the-mail-server"
+# Seconds after which a mail that was tried once is tried again, at the latest.
+LONGEST_FIRST_WAIT = 60
 
 
 def free_port():
@@ -42,32 +36,13 @@ def free_port():
 
 def certificate(directory):
     """A certificate for localhost, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.timezone.utc)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(minutes=5))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    cert_file, key_file = os.path.join(directory, "cert.pem"), os.path.join(directory, "key.pem")
-    with open(cert_file, "wb") as file:
-        file.write(made.public_bytes(serialization.Encoding.PEM))
-    with open(key_file, "wb") as file:
-        file.write(
-            key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            )
-        )
-    return cert_file, key_file
+    files = os.path.join(directory, "cert.pem"), os.path.join(directory, "key.pem")
+    arguments = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1"]
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    names += ["-addext", "basicConstraints=critical,CA:FALSE"]
+    command = ["openssl", "req", "-x509", *arguments, *names, "-out", files[0], "-keyout", files[1]]
+    subprocess.run(command, check=True, capture_output=True)
+    return files
 
 
 class Inbox:
@@ -121,8 +96,9 @@ class Service:
         password_file = os.path.join(directory, "smtp-password")
         with open(os.open(password_file, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
             file.write(SMTP_PASSWORD + "\n")
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("AUTH_")}
         self.environment = dict(
-            os.environ,
+            inherited,
             AUTH_DATA_DIR=os.path.join(directory, "data"),
             AUTH_LISTEN=f"127.0.0.1:{self.port}",
             AUTH_LOG__FORMAT="json",
@@ -134,10 +110,12 @@ class Service:
             AUTH_MAIL__SMTP_USERNAME="auth",
             AUTH_MAIL__SMTP_PASSWORD_FILE=password_file,
             AUTH_MAIL__SMTP_CA_FILE=cert_file,
+            AUTH_MAIL__SMTP_TIMEOUT_SECS="5",
             AUTH_MAIL__SIGN_IN="true",
         )
         self.log = os.path.join(directory, "log")
         self.program = program
+        self.root = None
         self.process = subprocess.Popen(
             [program], env=self.environment, stdout=subprocess.DEVNULL, stderr=open(self.log, "wb")
         )
@@ -149,8 +127,8 @@ class Service:
                 time.sleep(0.05)
         sys.exit("the server did not start:\n" + open(self.log).read())
 
-    def ask(self, method, path, body=None, token=None):
-        headers = {"Content-Type": "application/json"}
+    def ask(self, method, path, body=None, token=None, device="Laptop"):
+        headers = {"Content-Type": "application/json", "User-Agent": device}
         if token:
             headers["Authorization"] = f"Bearer {token}"
         data = None if body is None else json.dumps(body).encode()
@@ -162,10 +140,11 @@ class Service:
         except urllib.error.HTTPError as answer:
             return answer.code, json.loads(answer.read())
 
-    def command(self, *arguments):
-        done = subprocess.run(
-            [self.program, *arguments], env=self.environment, capture_output=True, text=True, check=True
-        )
+    def command(self, *arguments, given=None):
+        command = [self.program, *arguments]
+        done = subprocess.run(command, env=self.environment, input=given, capture_output=True, text=True)
+        if done.returncode:
+            sys.exit(f"{arguments}: {done.stderr}")
         return done.stdout
 
     def stop(self):
@@ -194,13 +173,16 @@ def expect(answer, status, what):
 
 
 def main():
-    program = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else "target/release/auth-service")
+    # It tells of a field of its own that nobody here reads.
+    logging.getLogger("mail.log").setLevel(logging.ERROR)
+    program = os.path.abspath(sys.argv[1])
     with tempfile.TemporaryDirectory() as directory:
         inbox, smtp_port = Inbox(), free_port()
         controller, (cert_file, key_file) = start_mail_server(inbox, smtp_port, directory)
         service = Service(program, directory, smtp_port, cert_file)
         try:
-            drive(service, inbox, controller, lambda: start_mail_server(inbox, smtp_port, directory, (cert_file, key_file)))
+            files = (cert_file, key_file)
+            drive(service, inbox, controller, lambda: start_mail_server(inbox, smtp_port, directory, files))
         finally:
             service.stop()
         log = open(service.log).read()
@@ -210,6 +192,8 @@ def main():
 
 
 def drive(service, inbox, controller, start_again):
+    root = ["user", "create", "--username", "root", "--email", "root@example.com", "--superuser", "--password-stdin"]
+    service.command(*root, given=PASSWORD)
     ann = {"username": "ann", "email": "ann@example.com", "password": PASSWORD}
     expect(service.ask("POST", "/auth/register", ann), 201, "register")
     mail = inbox.wait(ann["email"], "Confirm your e-mail address")
@@ -228,7 +212,9 @@ def drive(service, inbox, controller, start_again):
     expect(service.ask("POST", "/auth/email-login/finish", body), 200, "sign in with the code")
 
     body = {"username": "ann", "password": NEW_PASSWORD}
-    bearer = expect(service.ask("POST", "/auth/token", body), 200, "log in")["access_token"]
+    answer = service.ask("POST", "/auth/token", body, device="Phone")
+    bearer = expect(answer, 200, "log in on another device")["access_token"]
+    assert "Phone" in text_of(inbox.wait(ann["email"], "new device"))
     wanted = {"email": "new@example.com", "current_password": NEW_PASSWORD}
     shown = expect(service.ask("PATCH", "/auth/me", wanted, bearer), 200, "ask for another address")
     assert shown["email"] == ann["email"]
@@ -237,20 +223,56 @@ def drive(service, inbox, controller, start_again):
     expect(service.ask("POST", "/auth/email/confirm", {"token": confirm}), 204, "confirm it")
     inbox.wait(ann["email"], "was changed")
 
-    # The mail server goes away: nothing fails, the mail waits, and leaves when it is back.
+    without_a_mail_server(service, inbox, controller, start_again)
+
+
+def without_a_mail_server(service, inbox, controller, start_again):
+    """Nothing fails, the mails wait, and leave when it is back: one by hand, the other by itself."""
+    assert mail_health(service)["status"] == "ok", mail_health(service)
+    print("ok: mail is well")
     controller.stop()
-    expect(service.ask("POST", "/auth/password/forgot", {"email": "new@example.com"}), 202, "forget without a server")
-    for _ in range(100):
-        waiting = json.loads(service.command("--json", "mail", "list"))["items"]
-        if waiting and waiting[0]["attempts"] > 0:
-            break
-        time.sleep(0.1)
-    assert waiting[0]["kind"] == "reset_password" and waiting[0]["trouble"], waiting
-    print("ok: the mail waits:", waiting[0]["trouble"])
+    bob = {"username": "bob", "email": "bob@example.com", "password": PASSWORD}
+    expect(service.ask("POST", "/auth/register", bob), 201, "register without a mail server")
+    expect(service.ask("POST", "/auth/password/forgot", {"email": "new@example.com"}), 202, "forget without one")
+    degraded = lambda: [health for health in [mail_health(service)] if health["status"] == "degraded"]
+    found = until("mail is degraded", degraded)[0]
+    assert found["waiting"] == 2 and found["trouble"], found
+    assert expect(service.ask("GET", "/health"), 200, "the service is well")["status"] == "healthy"
+    tried = lambda: [mail for mail in waiting(service) if mail["attempts"] > 0]
+    until("both were tried", lambda: len(tried()) == 2)
+    print("ok: two mails wait:", found["trouble"])
     start_again()
-    service.command("mail", "retry", waiting[0]["id"])
-    inbox.wait("new@example.com", "Choose another password")
-    print("ok: it leaves when the mail server is back")
+    [reset] = [mail for mail in tried() if mail["kind"] == "reset_password"]
+    service.command("mail", "retry", reset["id"])
+    inbox.wait("new@example.com", "Choose another password", 10)
+    print("ok: one leaves at once when somebody says so")
+    link = token(inbox.wait(bob["email"], "Confirm your e-mail address", LONGEST_FIRST_WAIT), "asv_")
+    print("ok: the other leaves by itself")
+    expect(service.ask("POST", "/auth/email/verify", {"token": link}), 204, "verify the address")
+    until("mail is well again", lambda: mail_health(service)["status"] == "ok" and not waiting(service))
+
+
+def waiting(service):
+    return json.loads(service.command("--json", "mail", "list"))["items"]
+
+
+def mail_health(service):
+    """What an administrator is told."""
+    if service.root is None:
+        login = {"username": "root", "password": PASSWORD}
+        service.root = service.ask("POST", "/auth/token", login)[1]["access_token"]
+    return service.ask("GET", "/health?verbose=true", None, service.root)[1]["details"]["mail"]
+
+
+def until(what, check, seconds=30):
+    """Waits for something that comes soon."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if value := check():
+            print(f"ok: {what}")
+            return value
+        time.sleep(0.2)
+    sys.exit(f"not within {seconds} seconds: {what}")
 
 
 if __name__ == "__main__":
