@@ -14,44 +14,42 @@ use crate::base::{Error, Result};
 use crate::rbac::Named;
 
 /// The caller of an operation that needs the permission `P`. Take it as the first argument, like [`Caller`].
-pub struct May<P>(Caller, PhantomData<P>);
-
-impl<P> Deref for May<P> {
-    type Target = Caller;
-
-    fn deref(&self) -> &Caller {
-        &self.0
-    }
-}
-
-impl<'a, P: Named + 'static> ApiExtractor<'a> for May<P> {
-    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
-    type ParamType = ();
-    type ParamRawType = ();
-
-    fn register(registry: &mut Registry) {
-        Caller::register(registry);
-    }
-
-    fn security_schemes() -> Vec<&'static str> {
-        Caller::security_schemes()
-    }
-
-    async fn from_request(
-        request: &'a Request,
-        _: &mut RequestBody,
-        _: ExtractParamOptions<Self::ParamType>,
-    ) -> poem::Result<Self> {
-        Ok(permitted(request, P::NAME).map(|caller| Self(caller, PhantomData)).map_err(Failure)?)
-    }
-}
+pub type May<P> = Permitted<P, AnyLogin>;
 
 /// The caller of an operation that needs the permission `P`, and that whoever calls has proven not long ago who it is (OWASP
 /// ASVS 7.5.1, 7.5.3). A program with an API key has no login, and was given its rights for this. Take it as the first
 /// argument, like [`Caller`].
-pub struct Recent<P>(May<P>);
+pub type Recent<P> = Permitted<P, RecentLogin>;
 
-impl<P> Deref for Recent<P> {
+/// A caller who has the permission `P`, by a login that will do for `L`.
+pub struct Permitted<P, L>(Caller, PhantomData<(P, L)>);
+
+/// What an operation asks of the login of its caller.
+pub trait Login: Send + Sync {
+    /// # Errors
+    /// Those of [`Caller::check_recent`].
+    fn check(caller: &Caller) -> Result<()>;
+}
+
+/// Nothing.
+pub struct AnyLogin;
+
+/// That it was not long ago, and strong enough.
+pub struct RecentLogin;
+
+impl Login for AnyLogin {
+    fn check(_: &Caller) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl Login for RecentLogin {
+    fn check(caller: &Caller) -> Result<()> {
+        caller.check_recent()
+    }
+}
+
+impl<P, L> Deref for Permitted<P, L> {
     type Target = Caller;
 
     fn deref(&self) -> &Caller {
@@ -59,7 +57,7 @@ impl<P> Deref for Recent<P> {
     }
 }
 
-impl<'a, P: Named + 'static> ApiExtractor<'a> for Recent<P> {
+impl<'a, P: Named + 'static, L: Login + 'static> ApiExtractor<'a> for Permitted<P, L> {
     const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
     type ParamType = ();
     type ParamRawType = ();
@@ -78,8 +76,8 @@ impl<'a, P: Named + 'static> ApiExtractor<'a> for Recent<P> {
         _: ExtractParamOptions<Self::ParamType>,
     ) -> poem::Result<Self> {
         let caller = permitted(request, P::NAME).map_err(Failure)?;
-        caller.check_recent().map_err(Failure)?;
-        Ok(Self(May(caller, PhantomData)))
+        L::check(&caller).map_err(Failure)?;
+        Ok(Self(caller, PhantomData))
     }
 }
 
