@@ -65,7 +65,7 @@ const fn at_most(name: &'static str, what: &'static str, limit: f64, unit: Unit)
 }
 
 /// Every row, in the order of the table.
-pub const ALL: [Limit; 22] = [
+pub const ALL: [Limit; 23] = [
     at_least("health", "GET /health, 64 connections: CPU of bare hyper with the same bytes / ours", 0.60),
     at_least("me", "GET /auth/me with a bearer token, 64 connections: likewise", 0.50),
     at_least("me-key", "GET /auth/me with X-API-Key: likewise", 0.45),
@@ -75,6 +75,12 @@ pub const ALL: [Limit; 22] = [
     at_most("throttle-cpu", "CPU of a login with the check of guesses / without", 1.05, Unit::Ratio),
     at_least("refresh", "refreshes a second at 64 clients / single commits of bare redb", 3.0),
     at_most("refresh-cpu", "CPU of one refresh / CPU of one bare hyper request", 20.0, Unit::Ratio),
+    at_most(
+        "mfa-verify",
+        "CPU of a second factor, checked and durably used up, 64 connections / CPU of one bare hyper request",
+        25.0,
+        Unit::Ratio,
+    ),
     at_most(
         "tail",
         "p99 of GET /auth/me, 16 connections: with logins at full load / without",

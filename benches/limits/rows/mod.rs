@@ -2,6 +2,7 @@
 
 mod http;
 mod lists;
+mod mfa;
 mod rights;
 mod sessions;
 mod stores;
@@ -21,6 +22,7 @@ pub async fn measure(bench: &Bench, report: &mut Report) {
     group(bench, report, &["throttle-cpu"], throttle::cpu).await;
     group(bench, report, &["throttle-memory"], throttle::memory).await;
     group(bench, report, &["refresh", "refresh-cpu"], sessions::refresh).await;
+    group(bench, report, &["mfa-verify"], mfa::verify).await;
     group(bench, report, &["tail"], http::tail).await;
     group(bench, report, &["start-empty", "memory-idle"], stores::empty).await;
     let full = [
