@@ -1,9 +1,9 @@
 //! What changes do with sessions: those of logins and refreshes, and those of other features.
 use super::arrival;
 use super::live::LiveSessions;
-use super::model::{AccessToken, Exchange, Judgement, Session};
+use super::model::{AccessToken, Judgement, Session};
 use super::table;
-use super::tokens::{Again, Prepared};
+use super::tokens::{Again, Next, Prepared};
 use crate::account::{self, User};
 use crate::audit::{self, Event};
 use crate::base::{Error, Id, Result, Timestamp};
@@ -14,10 +14,16 @@ use crate::store::{Tx, WriteTx};
 /// What the change of a refresh came to.
 pub(super) enum Refreshed {
     Done,
-    Again { sealed: Vec<u8> },
-    Stolen { user: u64 },
+    Again {
+        sealed: Vec<u8>,
+    },
+    Stolen {
+        user: u64,
+    },
     Worthless,
     Gone,
+    /// Another change came before, and the token is to be looked at again.
+    Raced,
 }
 
 /// A session and its user, when both may go on.
@@ -45,7 +51,8 @@ pub fn insert(tx: &mut WriteTx, live: &LiveSessions, new: Prepared, user: &User)
 }
 
 /// Writes a session whose user has proven again who it is. Neither the access token that asked for it nor the refresh
-/// token of before is good any more (OWASP ASVS 7.2.4).
+/// token of before is good any more (OWASP ASVS 7.2.4): whoever presents that one in time has not heard the answer, and gets
+/// back what there was before, without what was proven since.
 ///
 /// # Errors
 /// `Error::TokenRevoked` when the session has ended meanwhile.
@@ -63,9 +70,7 @@ pub fn reauthenticate(
     if now != old {
         return Ok(false);
     }
-    // Whoever presents it within the window of replays has not heard of the new one yet, and is no thief.
-    let given_up = Exchange { generation: old.generation, hash: [0; 32], at: event.at, sealed: Vec::new() };
-    table::update(tx, &session, &given_up)?;
+    table::update(tx, &session, &old.given_up(event.at))?;
     table::revoke_token(tx, session.id, &token.id, token.expires_at)?;
     live.forget(tx, session.id);
     audit::table::append(tx, event)?;
@@ -77,18 +82,27 @@ pub(super) fn exchange_token(
     tx: &mut WriteTx,
     (live, mailer): (&LiveSessions, &Mailer),
     (generation, hash): (u32, [u8; 32]),
-    (next, exchange): (Session, Exchange),
+    next: &Next,
     by: &Initiator,
     (now, window): (Timestamp, i64),
 ) -> Result<Refreshed> {
     // A user who may not go on has no session either: they end in the same change.
-    let Some(session) = table::by_id(tx, next.id)? else { return Ok(Refreshed::Gone) };
+    let Some(session) = table::by_id(tx, next.session.id)? else { return Ok(Refreshed::Gone) };
     let earlier =
         if generation < session.generation { table::exchange(tx, session.id, generation)? } else { None };
     Ok(match session.judge((generation, &hash), earlier, now, window) {
         Judgement::Current => {
             // What is known of a live session stays true: only its end moves, and that is looked up when it comes.
-            table::update(tx, &next, &exchange)?;
+            table::update(tx, &next.session, &next.exchange)?;
+            Refreshed::Done
+        }
+        Judgement::Unheard { .. } => {
+            let Some(unheard) = next.unheard.as_ref().filter(|unheard| session.refresh_hash == unheard.hash)
+            else {
+                return Ok(Refreshed::Raced);
+            };
+            table::put_exchange(tx, session.id, unheard)?;
+            table::update(tx, &next.session, &next.exchange)?;
             Refreshed::Done
         }
         Judgement::Again { sealed } => Refreshed::Again { sealed },

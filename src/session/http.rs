@@ -149,7 +149,7 @@ impl SessionApi {
 pub fn cookies_of(cookies: &Cookies, granted: &Granted) -> Result<Vec<HeaderValue>> {
     let access = (granted.access_token.expose(), granted.access_lifetime);
     let refresh = (granted.refresh_token.expose(), granted.refresh_lifetime);
-    cookies.of_session(access, refresh, &granted.csrf_token)
+    cookies.of_session(access, refresh, granted.csrf_token.expose())
 }
 
 /// An access token that came along and is good must belong to the session that is refreshed.

@@ -91,8 +91,17 @@ pub struct Exchange {
     pub generation: u32,
     pub hash: [u8; 32],
     pub at: Timestamp,
-    /// The answer, sealed under a key that only the token given up yields.
+    /// The answer, sealed under a key that only the token given up yields. Empty for a token that was not at hand.
     pub sealed: Vec<u8>,
+    /// What was proven before, for a token that was given up because its user has proven more.
+    pub before: Option<Proven>,
+}
+
+/// How a user has proven who it is, and when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proven {
+    pub auth_time: Timestamp,
+    pub amr: Vec<String>,
 }
 
 /// What a verified access token says, apart from who its user is by now.
@@ -129,16 +138,32 @@ impl AccessToken {
 }
 
 /// What a presented refresh token is worth.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Judgement {
     /// It is the good one.
     Current,
     /// It was given up a moment ago: its owner gets the same answer again.
     Again { sealed: Vec<u8> },
+    /// It was given up when its user proved more, a moment ago: its owner has not heard the answer, and goes on with what was
+    /// proven before.
+    Unheard { before: Proven, at: Timestamp },
     /// It was given up long ago: someone has a copy.
     Stolen,
     /// It is good for nothing, and proves nothing.
     Worthless,
+}
+
+/// Everything but the answer.
+impl fmt::Debug for Judgement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Current => "Current",
+            Self::Again { .. } => "Again(..)",
+            Self::Unheard { .. } => "Unheard(..)",
+            Self::Stolen => "Stolen",
+            Self::Worthless => "Worthless",
+        })
+    }
 }
 
 impl Session {
@@ -167,7 +192,10 @@ impl Session {
         let recent = now.secs_since(exchange.at) <= window_secs;
         let same = exchange.generation == generation && crate::base::constant_time_eq(hash, &exchange.hash);
         match (recent, same) {
-            (true, true) => Judgement::Again { sealed: exchange.sealed },
+            (true, true) => match exchange.before {
+                None => Judgement::Again { sealed: exchange.sealed },
+                Some(before) => Judgement::Unheard { before, at: exchange.at },
+            },
             // Its slot was used again within the window: nobody can say how old it is.
             (true, false) => Judgement::Worthless,
             (false, _) => Judgement::Stolen,
@@ -192,6 +220,22 @@ impl Session {
             }
         }
         self
+    }
+
+    /// The session as it was before its user proved more.
+    #[must_use]
+    pub fn gone_back(mut self, before: Proven) -> Self {
+        self.auth_time = before.auth_time;
+        self.amr = before.amr;
+        self
+    }
+
+    /// What is kept of its refresh token when another one takes its place, and nobody has presented it.
+    #[must_use]
+    pub fn given_up(&self, at: Timestamp) -> Exchange {
+        let before = Some(Proven { auth_time: self.auth_time, amr: self.amr.clone() });
+        let (generation, hash) = (self.generation, self.refresh_hash);
+        Exchange { generation, hash, at, sealed: Vec::new(), before }
     }
 
     /// The session after a refresh.
@@ -228,7 +272,7 @@ mod tests {
 
     fn exchange(generation: u32, age: i64) -> Exchange {
         let hash = [generation as u8; 32];
-        Exchange { generation, hash, at: NOW.plus_secs(-age), sealed: vec![generation as u8] }
+        Exchange { generation, hash, at: NOW.plus_secs(-age), sealed: vec![generation as u8], before: None }
     }
 
     fn judge(current: u32, presented: u32, exchange: Option<Exchange>) -> Judgement {
@@ -268,6 +312,14 @@ mod tests {
         assert_eq!(judge(5, 4, Some(exchange(4, 30))), Judgement::Again { sealed: vec![4] });
         assert_eq!(judge(5, 4, Some(exchange(4, 31))), Judgement::Stolen);
         assert_eq!(judge(5, 2, None), Judgement::Stolen);
+    }
+
+    #[test]
+    fn one_that_was_given_up_unseen_goes_back_for_a_while_and_then_is_stolen() {
+        let given_up = session(4).given_up(NOW.plus_secs(-30));
+        let before = given_up.before.clone().unwrap();
+        assert_eq!(judge(5, 4, Some(given_up.clone())), Judgement::Unheard { before, at: given_up.at });
+        assert_eq!(judge(5, 4, Some(Exchange { at: NOW.plus_secs(-31), ..given_up })), Judgement::Stolen);
     }
 
     #[test]

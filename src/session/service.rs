@@ -5,7 +5,7 @@ use super::change::{Refreshed, current, end, end_all, exchange_token, name_of};
 use super::live::LiveSessions;
 use super::model::Session;
 use super::table;
-use super::tokens::{Granted, Next, SessionTokens};
+use super::tokens::{Granted, SessionTokens};
 use crate::audit::{self, Event};
 use crate::base::{Env, Error, Id, Page, PageRequest, Result};
 use crate::crypto::RefreshToken;
@@ -24,30 +24,38 @@ pub struct Sessions {
 }
 
 impl Sessions {
-    /// Exchanges a refresh token for new tokens. The same token within the replay window gets the same answer.
+    /// Exchanges a refresh token for new tokens. The same token within the replay window gets the same answer; so does one
+    /// whose session was proven again meanwhile, without what was proven.
     ///
     /// # Errors
     /// `Error::InvalidToken` for a token that is not ours; `Error::TokenExpired`; `Error::TokenRevoked` for a
-    /// session that ended, and for a token that was given up long ago: then its session ends, too.
+    /// session that ended, and for a token that was given up long ago: then its session ends, too; `Error::Busy` when
+    /// the session was proven again in the same moment.
     pub async fn refresh(&self, by: Initiator, presented: &RefreshToken) -> Result<Granted> {
         let now = self.env.now();
         let id = Id::from_bytes(presented.session());
-        let (session, user) = self.store.get(|tx| current(tx, id))?.ok_or(Error::TokenRevoked)?;
+        let (generation, hash) = (presented.generation(), presented.hash());
+        let (found, earlier) = self.store.get(|tx| {
+            let found = current(tx, id)?;
+            let is_old = found.as_ref().is_some_and(|(session, _)| generation < session.generation);
+            Ok((found, if is_old { table::exchange(tx, id, generation)? } else { None }))
+        })?;
+        let (session, user) = found.ok_or(Error::TokenRevoked)?;
         if session.is_over(now) {
             return Err(Error::TokenExpired);
         }
-        let next = self.tokens.exchange(presented, session, &user, now)?;
         let (live, window) = (self.live.clone(), self.tokens.lifetimes.replay);
-        let token = (presented.generation(), presented.hash());
-        let Next { session, exchange, granted } = next;
-        let mail = self.mail.clone();
+        let judged = session.judge((generation, &hash), earlier, now, window);
+        let next = self.tokens.exchange(presented, (session, judged), &user, now)?;
+        let (mail, granted) = (self.mail.clone(), next.granted.clone());
         let change = move |tx: &mut WriteTx| {
-            exchange_token(tx, (&live, &mail), token, (session, exchange), &by, (now, window))
+            exchange_token(tx, (&live, &mail), (generation, hash), &next, &by, (now, window))
         };
         match self.store.write(change).await? {
             Refreshed::Done => Ok(granted),
             Refreshed::Again { sealed } => self.tokens.answer_again(presented, id, &sealed),
             Refreshed::Worthless => Err(Error::InvalidToken),
+            Refreshed::Raced => Err(Error::Busy { retry_after_secs: 1 }),
             Refreshed::Gone => Err(Error::TokenRevoked),
             Refreshed::Stolen { user } => {
                 tracing::warn!(user, session = %id, "an old refresh token was presented; its session was ended");

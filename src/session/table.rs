@@ -1,7 +1,9 @@
 //! Where sessions, their last exchanges and revoked tokens are kept. Every index is written here alone.
+use serde::Deserialize;
+
 use super::model::{Exchange, REPLAY_SLOTS, Session};
-use crate::base::{Id, Page, PageRequest, Result, Timestamp};
-use crate::store::{Check, Map, Record, Sweep, Tx, WriteTx, expire_at, points_at};
+use crate::base::{Error, Id, Page, PageRequest, Result, Timestamp};
+use crate::store::{Check, Map, Record, Sweep, Tx, WriteTx, decode_body, expire_at, points_at};
 
 /// id -> session
 const SESSIONS: Map<Session> = Map::new("session");
@@ -18,7 +20,30 @@ impl Record for Session {
     const VERSION: u8 = 1;
 }
 impl Record for Exchange {
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
+
+    fn upgrade(version: u8, body: &[u8]) -> Result<Self> {
+        match version {
+            1 => decode_body::<ExchangeV1>(body).map(Into::into),
+            other => Err(Error::internal(format!("no upgrade from record version {other}"))),
+        }
+    }
+}
+
+/// Before a token could be given up unseen and found again.
+#[derive(Deserialize)]
+struct ExchangeV1 {
+    generation: u32,
+    hash: [u8; 32],
+    at: Timestamp,
+    sealed: Vec<u8>,
+}
+
+impl From<ExchangeV1> for Exchange {
+    fn from(old: ExchangeV1) -> Self {
+        let ExchangeV1 { generation, hash, at, sealed } = old;
+        Self { generation, hash, at, sealed, before: None }
+    }
 }
 
 /// How rows of these tables end.
@@ -131,8 +156,16 @@ pub fn insert(tx: &mut WriteTx, session: &Session) -> Result<()> {
 /// # Errors
 /// As [`by_id`].
 pub fn update(tx: &mut WriteTx, session: &Session, exchange: &Exchange) -> Result<()> {
-    EXCHANGES.put(tx, &slot_key(session.id, exchange.generation), exchange)?;
+    put_exchange(tx, session.id, exchange)?;
     SESSIONS.put(tx, session.id.as_bytes(), session)
+}
+
+/// Writes an exchange into its slot.
+///
+/// # Errors
+/// As [`by_id`].
+pub fn put_exchange(tx: &mut WriteTx, session: Id<Session>, exchange: &Exchange) -> Result<()> {
+    EXCHANGES.put(tx, &slot_key(session, exchange.generation), exchange)
 }
 
 /// What the slot of a generation holds.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::arrival::{Arrivals, Notice};
 use super::change::current;
-use super::model::{AccessToken, Exchange, Origin, Session};
+use super::model::{AccessToken, Exchange, Judgement, Origin, Session};
 use crate::account::User;
 use crate::audit::Event;
 use crate::base::{Env, Error, Id, Result, Secret, Timestamp, entropy};
@@ -51,7 +51,7 @@ pub struct SessionTokens {
 pub struct Granted {
     pub access_token: Secret,
     pub refresh_token: Secret,
-    pub csrf_token: String,
+    pub csrf_token: Secret,
     pub access_lifetime: i64,
     pub refresh_lifetime: i64,
 }
@@ -88,6 +88,8 @@ pub struct Again {
 pub(super) struct Next {
     pub session: Session,
     pub exchange: Exchange,
+    /// The token of the answer that nobody heard.
+    pub unheard: Option<Exchange>,
     pub granted: Granted,
 }
 
@@ -173,19 +175,29 @@ impl SessionTokens {
         Ok(Again { old, session, event, granted })
     }
 
-    /// Everything slow of a refresh: new tokens, signed, and sealed in case the answer is lost.
+    /// Everything slow of a refresh: new tokens, signed, and sealed in case the answer is lost. `judged`: what the token was
+    /// worth when it was looked at last.
     ///
     /// # Errors
     /// `Error::Internal` if the library refuses.
     pub(super) fn exchange(
         &self,
         presented: &RefreshToken,
-        session: Session,
+        (session, judged): (Session, Judgement),
         user: &User,
         now: Timestamp,
     ) -> Result<Next> {
         let (rng, id) = (self.env.entropy.as_ref(), session.id);
-        let (session, granted) = self.renewed(session, presented.generation(), user, now)?;
+        let (session, unheard, at) = match judged {
+            Judgement::Unheard { before, at } => {
+                let session = session.gone_back(before);
+                let unheard = session.given_up(now);
+                (session, Some(unheard), at)
+            }
+            _ => (session, None, now),
+        };
+        let generation = session.generation;
+        let (session, granted) = self.renewed(session, generation, user, now)?;
         let answer = SealedAnswer {
             access_token: granted.access_token.expose().to_owned(),
             refresh_token: granted.refresh_token.expose().to_owned(),
@@ -196,10 +208,11 @@ impl SessionTokens {
         let exchange = Exchange {
             generation: presented.generation(),
             hash: presented.hash(),
-            at: now,
+            at,
             sealed: presented.sealer()?.seal(rng, id.as_bytes(), &answer)?,
+            before: None,
         };
-        Ok(Next { session, exchange, granted })
+        Ok(Next { session, exchange, unheard, granted })
     }
 
     /// A session with the refresh token after that of a generation, and what its client gets.
@@ -257,7 +270,7 @@ impl SessionTokens {
         Granted {
             access_token: access,
             refresh_token: refresh,
-            csrf_token: self.csrf_token(session),
+            csrf_token: Secret::new(self.csrf_token(session)),
             access_lifetime: self.lifetimes.access,
             refresh_lifetime,
         }
