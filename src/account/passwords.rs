@@ -1,4 +1,6 @@
 //! Hashing and verifying on the hashing threads, for callers that wait without blocking.
+use std::fmt;
+
 use tokio::sync::oneshot;
 
 use super::PasswordPolicy;
@@ -10,12 +12,23 @@ use crate::crypto::{Cost, Hasher, HashingPool};
 const MAX_BYTES: usize = 1024;
 
 /// What a password turned out to be.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Verdict {
     Wrong,
     Right,
     /// Right, and its stored hash is weaker than it should be: this one is to replace it.
     Renewed(String),
+}
+
+/// Everything but the hash.
+impl fmt::Debug for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Wrong => "Wrong",
+            Self::Right => "Right",
+            Self::Renewed(_) => "Renewed(..)",
+        })
+    }
 }
 
 /// The way to the hashing threads.

@@ -45,10 +45,17 @@ pub struct Rights {
 }
 
 /// A text that was rotated away and is still good for a while.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Previous {
     pub hash: [u8; 32],
     pub until: Timestamp,
+}
+
+/// Everything but the hash.
+impl fmt::Debug for Previous {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Previous").field("until", &self.until).finish_non_exhaustive()
+    }
 }
 
 /// A key that is asked for.

@@ -1,6 +1,8 @@
 //! The text of an API key: `asku_` (a user's) or `asks_` (a service account's), the key's id, 256 random bits and a
 //! checksum, in hexadecimal digits with `_` between. Scanners find leaked ones by
 //! `ask[us]_[0-9a-f]{32}_[0-9a-f]{64}_[0-9a-f]{8}`; the checksum tells a mistyped one before anything is looked up.
+use std::fmt;
+
 use zeroize::Zeroizing;
 
 use super::hash::sha256;
@@ -14,10 +16,17 @@ const SECRET: usize = ID + 1 + 64;
 const TOTAL: usize = SECRET + 1 + 8;
 
 /// What a well-formed text says: which key it claims to be, and the hash that the key's would have to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Presented {
     pub id: [u8; 16],
     pub hash: [u8; 32],
+}
+
+/// Everything but the hash.
+impl fmt::Debug for Presented {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Presented").field("id", &self.id).finish_non_exhaustive()
+    }
 }
 
 /// A new text for the key of an id.

@@ -1,4 +1,6 @@
 //! What is known of an address, and of one that is to take its place. Pure.
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::base::Timestamp;
@@ -14,12 +16,22 @@ pub struct Standing {
 }
 
 /// An address that is to take the place of another one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     pub email: Email,
     /// Of the text that makes it so.
     pub hash: [u8; 32],
     pub expires_at: Timestamp,
+}
+
+/// Everything but the hash.
+impl fmt::Debug for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Change")
+            .field("email", &self.email)
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Standing {

@@ -1,4 +1,6 @@
 //! What a mail is, and when it is tried again. Pure.
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::base::{Id, Secret, Timestamp};
@@ -108,7 +110,7 @@ pub struct Link {
 }
 
 /// A mail in the queue.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Queued {
     pub id: Id<Queued>,
     /// The number of its [`Kind`].
@@ -125,6 +127,20 @@ pub struct Queued {
     pub trouble: String,
     /// Its [`Written`], for nobody but this server.
     pub sealed: Vec<u8>,
+}
+
+/// Everything but what it says, sealed as that is.
+impl fmt::Debug for Queued {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Queued")
+            .field("id", &self.id)
+            .field("kind", &self.kind)
+            .field("user", &self.user)
+            .field("attempts", &self.attempts)
+            .field("next_at", &self.next_at)
+            .field("trouble", &self.trouble)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A mail as it leaves. Links and codes in it are secrets.

@@ -13,7 +13,7 @@ pub const RECOVERY_CODES: usize = 10;
 pub const FEW_RECOVERY_CODES: usize = 3;
 
 /// The second factors of a user.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Factors {
     pub totp: Option<Totp>,
     /// Whether a password asks for a passkey, too.
@@ -21,6 +21,17 @@ pub struct Factors {
     /// The hashes of those that are left.
     pub recovery_codes: Vec<[u8; 32]>,
     pub changed_at: Timestamp,
+}
+
+/// How many recovery codes there are, and none of their hashes.
+impl fmt::Debug for Factors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Factors")
+            .field("totp", &self.totp)
+            .field("passkeys", &self.passkeys)
+            .field("recovery_codes", &self.recovery_codes.len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// An authenticator app.

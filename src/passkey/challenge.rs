@@ -6,6 +6,7 @@
 //! login is bound to nothing else: without the answer of an authenticator it is worth nothing, that answer is given to the
 //! pages of this server alone, and a page of somebody else cannot send it here (see `http::csrf`). Programs without
 //! cookies can log in, too.
+use std::fmt;
 use std::sync::Arc;
 
 use base64::Engine;
@@ -31,7 +32,7 @@ pub struct Challenges {
 }
 
 /// What a challenge is for. It is good for nothing else.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// A new passkey, asked for in a session.
     Register(Id<Session>),
@@ -41,6 +42,18 @@ pub enum Purpose {
     SecondFactor([u8; 32]),
     /// Proving again who it is, in a session.
     Again(Id<Session>),
+}
+
+/// Everything but the hash.
+impl fmt::Debug for Purpose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Register(session) => f.debug_tuple("Register").field(session).finish(),
+            Self::Login => f.write_str("Login"),
+            Self::SecondFactor(_) => f.write_str("SecondFactor(..)"),
+            Self::Again(session) => f.debug_tuple("Again").field(session).finish(),
+        }
+    }
 }
 
 #[derive(Serialize, Deserialize)]

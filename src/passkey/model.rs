@@ -59,10 +59,17 @@ impl fmt::Debug for Passkey {
 }
 
 /// What is left of a challenge whose answer was taken, until it would be over anyway.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Mark {
     pub hash: [u8; 32],
     pub expires_at: Timestamp,
+}
+
+/// Everything but the hash.
+impl fmt::Debug for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mark").field("expires_at", &self.expires_at).finish_non_exhaustive()
+    }
 }
 
 /// The answer of an authenticator that was found good, to be used up in a change.

@@ -28,15 +28,15 @@ const BANNED: &[(&str, &[&str])] = &[
     ("begin_write", &["store/engine.rs", "store/opened.rs"]),
 ];
 
-struct Source {
+pub struct Source {
     /// Below `src` or `tests`.
-    path: String,
+    pub path: String,
     text: String,
 }
 
 impl Source {
     /// The code alone: without comments, texts and tests.
-    fn code(&self) -> String {
+    pub fn code(&self) -> String {
         let code = self.text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
         code.lines().map(without_comment_and_texts).collect::<Vec<_>>().join("\n")
     }
@@ -64,7 +64,8 @@ fn without_comment_and_texts(line: &str) -> String {
     code
 }
 
-fn sources(folder: &str) -> Vec<Source> {
+/// What is in a folder of the project.
+pub fn sources(folder: &str) -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let mut all = Vec::new();
     let mut folders: Vec<PathBuf> = vec![root.clone()];

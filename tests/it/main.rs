@@ -8,6 +8,7 @@ mod audit;
 mod cache;
 mod credentials;
 mod csrf;
+mod debug;
 mod endpoints;
 mod hashing;
 mod health;
