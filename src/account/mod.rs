@@ -1,4 +1,5 @@
 //! Users: how they are made, found, changed and removed, and what their passwords may be.
+pub mod change;
 mod history;
 pub mod http;
 pub mod model;

@@ -1,6 +1,6 @@
 //! What owners do: register, and change their names and address.
 use super::model::{NewUser, ProfileChange, User};
-use super::service::{Accounts, changed};
+use super::service::{Accounts, changed, check_same_password};
 use super::table;
 use crate::audit::{self, Event};
 use crate::base::{Error, Result, Secret};
@@ -54,6 +54,7 @@ impl Accounts {
         current_password: Option<Secret>,
     ) -> Result<User> {
         let wanted = change.email.clone().filter(|email| *email != user.email);
+        let proven = wanted.is_some().then(|| user.password_hash.clone());
         if wanted.is_some() {
             let required = || Error::invalid("current_password", "is required to change the e-mail address");
             self.prove(&by, user, "current_password", current_password.ok_or_else(required)?).await?;
@@ -70,6 +71,7 @@ impl Accounts {
         let hides = self.hides_addresses;
         let change = move |tx: &mut WriteTx| {
             let old = table::by_id(tx, id)?.ok_or(Error::NotFound("user"))?;
+            check_same_password(&old, proven.as_deref(), "current_password")?;
             let new = old.clone().with(change, now);
             table::update(tx, &old, &new)?;
             live.forget_user(tx, id)?;

@@ -1,19 +1,18 @@
 //! What can be done with accounts.
+use super::change::end_ways_in;
 use super::model::{NewUser, User};
 use super::{PasswordPolicy, Passwords, Verdict, table};
 use crate::audit::{self, Event, Failures};
 use crate::base::{Env, Error, Id, Page, PageRequest, Result, Secret};
 use crate::mail::{self, Mailer};
-use crate::password_reset::table::RESETS;
 use crate::rbac::model::{SUPERUSER, USER, roles_of};
 use crate::rbac::service::check_roles;
 use crate::rbac::{Initiator, RoleName, SubjectId, ViaId, Who};
-use crate::recovery::table::RECOVERIES;
 use crate::session::change::end_all;
 use crate::session::{self, LiveSessions, Session};
 use crate::store::{Store, WriteTx};
 use crate::throttle::{Guess, Throttle};
-use crate::{api_key, email_verification, login, mfa, passkey, password_reset};
+use crate::{api_key, email_verification, mfa, passkey};
 
 /// Registration, profile, password, and what an administrator does with accounts.
 #[derive(Clone)]
@@ -99,7 +98,7 @@ impl Accounts {
     /// `Error::Invalid` naming `password` when it is wrong.
     pub async fn delete_own(&self, by: Initiator, user: &User, password: Secret) -> Result<()> {
         self.prove(&by, user, "password", password).await?;
-        self.remove(by, user.id, "password").await.map(drop)
+        self.remove(by, user.id, "password", Some(user.password_hash.clone())).await.map(drop)
     }
 
     /// The user of a user name, an e-mail address or an id.
@@ -144,6 +143,7 @@ impl Accounts {
             let new = User { is_active, updated_at: now, ..old.clone() };
             table::update(tx, &old, &new)?;
             if !is_active {
+                end_ways_in(tx, id)?;
                 end_all(tx, &live, id, None)?;
             }
             live.forget_user(tx, id)?;
@@ -203,14 +203,21 @@ impl Accounts {
     /// # Errors
     /// `Error::NotFound`.
     pub async fn delete(&self, by: Initiator, id: u64) -> Result<User> {
-        self.remove(by, id, "user").await
+        self.remove(by, id, "user", None).await
     }
 
-    /// `field`: what is named when it is the last superuser's.
-    async fn remove(&self, by: Initiator, id: u64, field: &'static str) -> Result<User> {
+    /// `field`: what is named when it is the last superuser's; `proven`: as for [`check_same_password`].
+    async fn remove(
+        &self,
+        by: Initiator,
+        id: u64,
+        field: &'static str,
+        proven: Option<String>,
+    ) -> Result<User> {
         let (live, now) = (self.live.clone(), self.env.now());
         let change = move |tx: &mut WriteTx| {
             let user = table::by_id(tx, id)?.ok_or(Error::NotFound("user"))?;
+            check_same_password(&user, proven.as_deref(), field)?;
             table::check_not_last_superuser(tx, &user, field)?;
             erase(tx, &live, &user)?;
             audit::table::append(tx, Event::new(&by, "user.erased", now).about_user(&user))?;
@@ -252,8 +259,7 @@ impl Accounts {
         }
     }
 
-    /// `proven`: the hash that the current password was checked against; another one by now means that someone
-    /// else was faster.
+    /// `proven`: as for [`check_same_password`].
     async fn write_password(
         &self,
         by: Initiator,
@@ -266,14 +272,9 @@ impl Accounts {
         let (live, mail, now) = (self.live.clone(), self.mail.clone(), self.env.now());
         let change = move |tx: &mut WriteTx| {
             let old = table::by_id(tx, id)?.ok_or(Error::NotFound("user"))?;
-            if proven.is_some_and(|proven| proven != old.password_hash) {
-                return Err(Error::invalid("current_password", "is wrong"));
-            }
+            check_same_password(&old, proven.as_deref(), "current_password")?;
             table::update(tx, &old, &old.clone().with_password(hash, now))?;
-            RESETS.remove(tx, id);
-            email_verification::table::remove_change(tx, id);
-            RECOVERIES.remove(tx, id);
-            mfa::table::remove_devices(tx, id)?;
+            end_ways_in(tx, id)?;
             let ended = end_all(tx, &live, id, keep)?;
             live.forget_user(tx, id)?;
             mail.notify(tx, mail::Kind::PasswordChanged, &old, &by, &[])?;
@@ -282,6 +283,18 @@ impl Accounts {
         };
         self.store.write(change).await
     }
+}
+
+/// Refuses a change for which a password was compared, if it is the user's no more. `proven`: the hash that it was compared
+/// with; another one by now means that someone else was faster.
+///
+/// # Errors
+/// `Error::Invalid` naming `field`.
+pub(super) fn check_same_password(user: &User, proven: Option<&str>, field: &'static str) -> Result<()> {
+    if proven.is_some_and(|proven| proven != user.password_hash) {
+        return Err(Error::invalid(field, "is wrong"));
+    }
+    Ok(())
 }
 
 /// Removes a user with all that belongs to it.
@@ -299,10 +312,8 @@ pub fn erase(tx: &mut WriteTx, live: &LiveSessions, user: &User) -> Result<()> {
 /// # Errors
 /// As [`erase`].
 pub fn remove_with_belongings(tx: &mut WriteTx, user: &User) -> Result<()> {
-    password_reset::table::remove_all(tx, user.id);
-    RECOVERIES.remove(tx, user.id);
+    end_ways_in(tx, user.id)?;
     email_verification::table::remove_all(tx, user.id);
-    login::table::remove_all(tx, user.id)?;
     session::table::forget_logins(tx, user.id);
     mfa::table::remove_all(tx, user.id)?;
     passkey::change::remove_all(tx, user.id)?;

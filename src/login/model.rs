@@ -1,4 +1,6 @@
 //! A login that has not come to its end, and with what it can. Pure.
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::account::User;
@@ -15,7 +17,7 @@ pub const MAX_WRONG: u8 = 10;
 pub const MAX_PENDING: usize = 10;
 
 /// A login whose first factor was right.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pending {
     /// What the password's hash hashed to: after a change of the password this login is over.
     pub password: [u8; 32],
@@ -24,6 +26,17 @@ pub struct Pending {
     pub wrong: u8,
     pub created_at: Timestamp,
     pub expires_at: Timestamp,
+}
+
+/// Everything but what is kept of the password.
+impl fmt::Debug for Pending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pending")
+            .field("amr", &self.amr)
+            .field("wrong", &self.wrong)
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Who has shown a first factor.
@@ -80,12 +93,13 @@ pub fn password_mark(user: &User) -> [u8; 32] {
     sha256(&[user.password_hash.as_bytes()])
 }
 
-/// With what a user can prove who it is once more: a second factor where they are on, else the password or a passkey.
+/// With what a user can prove who it is once more: a second factor where they are on, else the password or a passkey. One
+/// who has neither logs in anew.
 #[must_use]
-pub fn ways_to_prove(factors: &Factors, has_passkey: bool) -> Vec<&'static str> {
+pub fn ways_to_prove(factors: &Factors, user: &User, has_passkey: bool) -> Vec<&'static str> {
     if factors.is_on() {
         return factors.methods(has_passkey);
     }
-    let all = [("password", true), ("passkey", has_passkey)];
+    let all = [("password", !user.password_hash.is_empty()), ("passkey", has_passkey)];
     all.into_iter().filter(|(_, is_there)| *is_there).map(|(method, _)| method).collect()
 }

@@ -262,7 +262,7 @@ impl Logins {
                 Some(answer.map_err(|error| self.refuse_again(&by, user, "wrong_code", error))?)
             }
             _ if factors.is_on() => {
-                let ways = ways_to_prove(&factors, has_passkey).join(", ");
+                let ways = ways_to_prove(&factors, user, has_passkey).join(", ");
                 return Err(Error::invalid("code", format!("is required; what counts here is {ways}")));
             }
             _ => {
@@ -315,7 +315,14 @@ impl Logins {
         let (parts, token, checked) = (self.parts(by.clone()), Arc::clone(token), user.clone());
         let change = move |tx: &mut WriteTx| {
             let spent = match &answer {
-                None => None,
+                None => {
+                    // The password that was compared may be the user's no more.
+                    let now = account::table::by_id(tx, checked.id)?.ok_or(Error::TokenRevoked)?;
+                    if now.password_hash != checked.password_hash {
+                        return Err(Error::InvalidCredentials);
+                    }
+                    None
+                }
                 Some(answer) => match spend(tx, &parts.vault, checked.id, answer, parts.now)? {
                     None => return Ok(None),
                     spent => spent,

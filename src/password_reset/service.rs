@@ -1,21 +1,21 @@
 //! What can be done with resets of passwords.
 use super::table::{self, MailedReset, RESETS};
+use crate::account::change::end_ways_in;
 use crate::account::{self, PasswordPolicy, Passwords, User};
 use crate::audit::{self, Event};
 use crate::base::text::Email;
 use crate::base::{Env, Error, Result, Secret, Timestamp};
 use crate::crypto::user_token::{self, Kind, Presented};
+use crate::email_verification;
 use crate::mail::model::Link;
 use crate::mail::{self, Letter, Mailer};
 use crate::one_time::Started;
 use crate::one_time::table::not_good;
 use crate::rbac::Initiator;
 use crate::rbac::service::check_over;
-use crate::recovery::table::RECOVERIES;
 use crate::session::LiveSessions;
 use crate::session::change::end_all;
 use crate::store::{Store, Tx, WriteTx};
-use crate::{email_verification, mfa};
 
 /// How long a reset may be finished, in seconds: 30 minutes.
 const LIFETIME_SECS: i64 = 30 * 60;
@@ -121,11 +121,8 @@ impl PasswordResets {
             if table::was_mailed_to(tx, &presented, &old.email)? {
                 email_verification::table::verified(tx, old.id, old.email.clone(), now)?;
             }
-            table::remove_all(tx, old.id);
-            email_verification::table::remove_change(tx, old.id);
-            RECOVERIES.remove(tx, old.id);
+            end_ways_in(tx, old.id)?;
             account::table::update(tx, &old, &old.clone().with_password(hash, now))?;
-            mfa::table::remove_devices(tx, old.id)?;
             let ended = end_all(tx, &live, old.id, None)?;
             live.forget_user(tx, old.id)?;
             mail.notify(tx, mail::Kind::PasswordChanged, &old, &by, &[])?;

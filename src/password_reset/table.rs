@@ -1,4 +1,6 @@
 //! Where started resets are kept, and to which addresses they were mailed.
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::base::text::Email;
@@ -14,11 +16,18 @@ pub const RESETS: Texts = Texts::new("password_reset");
 const MAILED: Map<MailedReset> = Map::new("password_reset.mailed");
 
 /// A text that nobody has but who reads the mails of an address.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MailedReset {
     pub email: Email,
     pub hash: [u8; 32],
     pub expires_at: Timestamp,
+}
+
+/// Everything but the hash.
+impl fmt::Debug for MailedReset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MailedReset").field("email", &self.email).finish_non_exhaustive()
+    }
 }
 
 impl Record for MailedReset {

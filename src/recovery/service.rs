@@ -1,5 +1,6 @@
 //! What can be done for a user who has lost every way in.
 use super::table::RECOVERIES;
+use crate::account::change::end_ways_in;
 use crate::account::{self, PasswordPolicy, Passwords, User};
 use crate::audit::{self, Event};
 use crate::base::{Env, Error, Result, Secret, Timestamp};
@@ -7,13 +8,11 @@ use crate::crypto::user_token::{self, Kind, Presented};
 use crate::mail::{self, Mailer};
 use crate::one_time::Started;
 use crate::one_time::table::not_good;
-use crate::password_reset::table::RESETS;
 use crate::rbac::Initiator;
 use crate::session::change::{end_all, insert};
 use crate::session::model::{MULTI_FACTOR, RECOVERY};
 use crate::session::{Granted, LiveSessions, SessionTokens};
 use crate::store::{Store, Tx, WriteTx};
-use crate::{email_verification, login, mfa};
 
 /// How long a recovery may be finished, in seconds: an hour.
 const LIFETIME_SECS: i64 = 3600;
@@ -79,16 +78,12 @@ impl Recoveries {
         let change = move |tx: &mut WriteTx| {
             // Somebody may have been faster.
             let old = user_of(tx, &presented, now)?;
-            RECOVERIES.remove(tx, old.id);
+            end_ways_in(tx, old.id)?;
             let new = match hash {
                 None => old.clone(),
                 Some(hash) => old.clone().with_password(hash, now),
             };
             account::table::update(tx, &old, &new)?;
-            RESETS.remove(tx, old.id);
-            email_verification::table::remove_change(tx, old.id);
-            login::table::remove_all(tx, old.id)?;
-            mfa::table::remove_devices(tx, old.id)?;
             let ended = end_all(tx, &live, old.id, None)?;
             live.forget_user(tx, old.id)?;
             let event = Event::new(&by, "user.recovered", now).about_user(&old);

@@ -1,4 +1,5 @@
 //! Finding accounts, changing them, and the recycle bin. Nobody acts on an account that holds more than they do.
+use crate::account::change::end_ways_in;
 use crate::account::model::{By, Filter};
 use crate::account::service::{changed, remove_with_belongings};
 use crate::account::table::{self, BIN_SECS};
@@ -108,6 +109,7 @@ impl Users {
             let new = User { is_active, password_change_required, ..old.clone().with(profile, now) };
             if !is_active {
                 table::check_not_last_superuser(tx, old, "is_active")?;
+                end_ways_in(tx, id)?;
                 end_all(tx, live, id, None)?;
             }
             if old.email != new.email {
@@ -132,6 +134,7 @@ impl Users {
                 return Err(Error::NotFound("user"));
             }
             table::check_not_last_superuser(tx, old, "id")?;
+            end_ways_in(tx, id)?;
             end_all(tx, live, id, None)?;
             table::throw_away_at(tx, id, now.plus_secs(BIN_SECS))?;
             let event = Event::new(by, "user.deleted", now).about_user(old);
