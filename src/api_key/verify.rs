@@ -2,6 +2,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use poem::Request;
 use poem_openapi::types::Example;
 use poem_openapi::{Object, OpenApi};
 use serde::Serialize;
@@ -12,7 +13,7 @@ use super::service::ApiKeys;
 use super::view::parse_address;
 use crate::base::{Error, Result, Timestamp};
 use crate::http::limit::{Allowance, RateLimiter, client_of};
-use crate::http::{Failure, Json, May, spec};
+use crate::http::{Failure, Json, May, RequestInfo, spec};
 use crate::rbac::permission::ApiKeysVerify;
 use crate::rbac::view::{SubjectView, check_questions};
 use crate::rbac::{Actor, Named, Roles, Via};
@@ -45,7 +46,8 @@ struct VerifyBody {
 struct VerifyView {
     /// Whether it is good, and has something left of its limit.
     valid: bool,
-    /// `malformed`, `unknown`, `revoked`, `expired`, `owner_disabled`, `network_not_allowed` or `rate_limited`.
+    /// `malformed`, `unknown`, `revoked`, `expired`, `owner_disabled`, `owner_must_enrol` (a second factor, which it has to
+    /// have here), `network_not_allowed` or `rate_limited`.
     reason: Option<String>,
     /// The fields from here on are null for a key that is not good.
     key_id: Option<String>,
@@ -76,6 +78,7 @@ impl VerifyApi {
     async fn verify(
         &self,
         caller: May<ApiKeysVerify>,
+        request: &Request,
         body: Json<VerifyBody>,
     ) -> Result<Json<VerifyView>, Failure> {
         let VerifyBody { key, address, permissions, count } = body.0;
@@ -98,6 +101,12 @@ impl VerifyApi {
                 self.keys.refuse(&caller.initiator(), key, Flaw::Network);
             }
             return Ok(Json(VerifyView::bad("network_not_allowed", asked)));
+        }
+        if RequestInfo::of(request)?.authenticator.is_limited(&actor)? {
+            if counts {
+                self.keys.usage.refused(key.id);
+            }
+            return Ok(Json(VerifyView::bad("owner_must_enrol", asked)));
         }
         let allowance = match self.spend(&actor, counts) {
             Err(Error::RateLimited { .. }) => {

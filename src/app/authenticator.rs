@@ -29,14 +29,14 @@ impl Authenticator for App {
         if actor.must_change_password() && !WHILE_PASSWORD_IS_OLD.contains(&permission) {
             return Err(Error::PasswordChangeRequired);
         }
-        if !BEFORE_ENROLMENT.contains(&permission) && self.must_enrol(actor) {
+        if !BEFORE_ENROLMENT.contains(&permission) && self.must_enrol(actor)? {
             return Err(Error::MfaEnrolmentRequired);
         }
         self.roles.allows(actor, permission)
     }
 
-    fn is_limited(&self, actor: &Actor) -> bool {
-        actor.must_change_password() || self.must_enrol(actor)
+    fn is_limited(&self, actor: &Actor) -> Result<bool> {
+        Ok(actor.must_change_password() || self.must_enrol(actor)?)
     }
 
     fn check_recent(&self, actor: &Actor) -> Result<()> {
@@ -46,7 +46,8 @@ impl Authenticator for App {
         if age <= self.config.sessions.recent_login_secs && (!factors.is_on() || token.is_multi_factor()) {
             return Ok(());
         }
-        Err(Error::ReauthenticationRequired(login::model::ways_to_prove(&factors, has_passkey)))
+        let ways = login::model::ways_to_prove(&factors, actor.user()?, has_passkey);
+        Err(Error::ReauthenticationRequired(ways))
     }
 
     fn refused(&self, by: Initiator, method: &str, path: &str, error: &Error) {
@@ -67,11 +68,21 @@ impl Authenticator for App {
 }
 
 impl App {
-    /// Whether somebody has to show a second factor, and has not: its session is good for setting one up.
-    fn must_enrol(&self, actor: &Actor) -> bool {
-        match (&actor.subject, actor.token()) {
-            (Subject::User(user), Some(token)) => !token.satisfies_policy() && self.mfa.policy.requires(user),
-            _ => false,
+    /// Whether somebody has to have a second factor, and has none now, or has not shown it: what is left is setting one up.
+    /// A passkey is one, whether passwords ask for it or not: what a session has shown of it was two factors.
+    ///
+    /// A key shows none, and one that was made before the policy was, or whose owner has lost its factors since, would be
+    /// the way around: with all the rights that the policy is there to guard. So it is worth what its owner is.
+    /// Programs that are to depend on nobody's factors have service accounts.
+    fn must_enrol(&self, actor: &Actor) -> Result<bool> {
+        let Subject::User(user) = &actor.subject else { return Ok(false) };
+        if !self.mfa.policy.requires(user) {
+            return Ok(false);
         }
+        if actor.token().is_some_and(|token| !token.satisfies_policy()) {
+            return Ok(true);
+        }
+        let (factors, has_passkey) = self.store.get(|tx| self.mfa.looked_up(tx, user.id))?;
+        Ok(!factors.is_on() && !has_passkey)
     }
 }

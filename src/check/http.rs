@@ -79,7 +79,10 @@ impl CheckApi {
         };
         // Whoever has to set its own account in order first may do nothing else yet.
         let authenticator = &RequestInfo::of(request)?.authenticator;
-        let is_limited = matches!(&about, Some(Somebody::Acting(actor)) if authenticator.is_limited(actor));
+        let is_limited = match &about {
+            Some(Somebody::Acting(actor)) => authenticator.is_limited(actor)?,
+            Some(Somebody::Named(_)) | None => false,
+        };
         Ok(Json(self.answer(about.as_ref(), is_limited, permissions)?))
     }
 

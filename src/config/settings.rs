@@ -189,8 +189,8 @@ section! {
 section! {
     /// Second factors.
     Mfa in "mfa." {
-        /// Roles whose holders have to have a second factor; "user" is everyone. Until they have one, their sessions
-        /// can do nothing but set one up.
+        /// Roles whose holders have to have a second factor; "user" is everyone. While they have none, their sessions
+        /// can do nothing but set one up, and their API keys no more than that.
         required_for: Names = "[]", "a list of names of roles, as in [\"superuser\", \"admin\"]";
         /// What authenticator apps show beside the account. Empty: the host of public_url.
         issuer: String = "\"\"", "any text";

@@ -47,7 +47,10 @@ pub trait Authenticator: Send + Sync {
     fn allows(&self, actor: &Actor, permission: &str) -> Result<bool>;
 
     /// Whether somebody can do nothing yet but set its own account in order.
-    fn is_limited(&self, actor: &Actor) -> bool;
+    ///
+    /// # Errors
+    /// `Error::Unavailable` when the store does not serve.
+    fn is_limited(&self, actor: &Actor) -> Result<bool>;
 
     /// Whether somebody has proven not long ago, and strongly enough, who it is.
     ///

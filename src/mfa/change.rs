@@ -1,5 +1,5 @@
 //! What changes do with second factors: those of logins, and those of other features.
-use super::model::{Answer, Spent, TrustedDevice};
+use super::model::{Answer, Factors, Spent, TrustedDevice};
 use super::service::Vault;
 use super::table;
 use crate::account::User;
@@ -50,6 +50,25 @@ pub fn spend(
         table::put_factors(tx, user, &factors)?;
     }
     Ok(spent)
+}
+
+/// Has passwords ask a user for a passkey no more: the last one was removed, and nobody could show it. Without an app
+/// second factors are off then.
+///
+/// # Errors
+/// `Error::Unavailable` when the store does not serve.
+pub fn without_passkeys(tx: &mut WriteTx, by: &Initiator, user: &User, now: Timestamp) -> Result<()> {
+    let factors = table::factors(tx, user.id)?;
+    if !factors.passkeys {
+        return Ok(());
+    }
+    let factors = Factors { passkeys: false, changed_at: now, ..factors };
+    if factors.is_on() {
+        return table::put_factors(tx, user.id, &factors);
+    }
+    table::remove_all(tx, user.id)?;
+    let event = Event::new(by, "mfa.disabled", now).about_user(user);
+    audit::table::append(tx, event.with("reason", "last_passkey_removed"))
 }
 
 /// A device that is to be trusted from now on.

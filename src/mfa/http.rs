@@ -95,11 +95,11 @@ impl MfaApi {
 
     /// Turn second factors off
     ///
-    /// Recovery codes and trusted devices go with them. Passkeys stay, as a way in of their own.
+    /// Recovery codes and trusted devices go with them, and all my other sessions end. Passkeys stay, as a way in of their own.
     #[oai(path = "/auth/mfa/disable", method = "post", operation_id = "disable_mfa")]
     async fn disable(&self, caller: Recent<AccountFactors>) -> Result<Done, Failure> {
-        session_of(&caller)?;
-        self.mfa.disable(caller.initiator(), caller.actor.user()?).await?;
+        let session = session_of(&caller)?.session;
+        self.mfa.disable(caller.initiator(), caller.actor.user()?, session).await?;
         Ok(Done)
     }
 
@@ -137,7 +137,7 @@ impl MfaApi {
 
     /// Take the second factors of an account away, for a user who has lost them
     ///
-    /// The password stays. One that holds more than the caller is not to be changed.
+    /// The password stays; all its sessions end. One that holds more than the caller is not to be changed.
     #[oai(path = "/users/:id/mfa", method = "delete", operation_id = "reset_user_mfa")]
     async fn reset(&self, caller: Recent<UsersFactors>, id: Path<u64>) -> Result<Done, Failure> {
         caller.check_not_own_by_key(id.0, UsersFactors::NAME)?;

@@ -15,7 +15,7 @@ use crate::mail::{self, Mailer};
 use crate::passkey;
 use crate::rbac::Initiator;
 use crate::rbac::service::check_over;
-use crate::session::{self, AccessToken, Granted, LiveSessions, SessionTokens};
+use crate::session::{self, AccessToken, Granted, LiveSessions, Session, SessionTokens};
 use crate::store::{Store, Tx, WriteTx};
 
 /// How long an app may take to be set up, in seconds: 10 minutes.
@@ -150,6 +150,8 @@ impl Mfa {
         let event = Event::new(&by, "mfa.setup_started", now).about_user(user);
         let id = user.id;
         let change = move |tx: &mut WriteTx| {
+            // An account that was deleted meanwhile leaves nothing, and no session.
+            account::table::by_id(tx, id)?.filter(User::may_go_on).ok_or(Error::TokenRevoked)?;
             table::put_setup(tx, id, &setup)?;
             audit::table::append(tx, event)
         };
@@ -202,15 +204,17 @@ impl Mfa {
         user: &User,
         token: Arc<AccessToken>,
     ) -> Result<Enabled> {
+        let none = || Error::invalid("method", "needs a passkey; register one first");
         let (_, has_passkey) = self.store.get(|tx| self.looked_up(tx, user.id))?;
-        if !has_passkey {
-            return Err(Error::invalid("method", "needs a passkey; register one first"));
-        }
+        has_passkey.then_some(()).ok_or_else(none)?;
         if !token.amr.iter().any(|method| method == "pop") {
             return Err(Error::ReauthenticationRequired(vec!["passkey"]));
         }
-        let way = ("mfa", "passkey_after_password");
-        let turned_on = self.turn_on(by, user, token, way, |_, factors| {
+        let (mfa, id, way) = (self.clone(), user.id, ("mfa", "passkey_after_password"));
+        let turned_on = self.turn_on(by, user, token, way, move |tx, factors| {
+            // It may have been removed meanwhile; from now on the last one stays.
+            let (_, has_passkey) = mfa.looked_up(tx, id)?;
+            has_passkey.then_some(()).ok_or_else(none)?;
             if factors.passkeys {
                 return Err(Error::invalid("method", "is on already"));
             }
@@ -254,34 +258,36 @@ impl Mfa {
         Ok(Enabled { granted, recovery_codes })
     }
 
-    /// Turns second factors off, whatever there is of them. Passkeys stay, as a way in of their own.
+    /// Turns second factors off, whatever there is of them, and ends all sessions but the one that asks. Passkeys stay, as a
+    /// way in of their own.
     ///
     /// # Errors
     /// `Error::Invalid` naming `mfa` when they are off already, and for a user who has to have one.
-    pub async fn disable(&self, by: Initiator, user: &User) -> Result<()> {
+    pub async fn disable(&self, by: Initiator, user: &User, keep: Id<Session>) -> Result<()> {
         if self.policy.requires(user) {
             return Err(Error::invalid("mfa", "is required for this account"));
         }
-        self.turn_off(by, user.id, "mfa", |_, _, _| Ok(())).await
+        self.turn_off(by, (user.id, "mfa"), Some(keep), |_, _, _| Ok(())).await
     }
 
-    /// Takes the second factors of a user away who has lost them.
+    /// Takes the second factors of a user away who has lost them, and ends all its sessions: whoever has found them may have
+    /// begun one.
     ///
     /// # Errors
     /// `Error::NotFound`; `Error::Forbidden` for a user who holds more than whoever asks; `Error::Invalid` naming `id` when
     /// they are off already.
     pub async fn reset(&self, by: Initiator, user: u64) -> Result<()> {
-        self.turn_off(by, user, "id", check_over_user).await
+        self.turn_off(by, (user, "id"), None, check_over_user).await
     }
 
     async fn turn_off(
         &self,
         by: Initiator,
-        id: u64,
-        field: &'static str,
+        (id, field): (u64, &'static str),
+        keep: Option<Id<Session>>,
         check: impl FnOnce(&WriteTx, &Initiator, &User) -> Result<()> + Send + 'static,
     ) -> Result<()> {
-        let (now, mailer) = (self.env.now(), self.mail.clone());
+        let (live, now, mailer) = (self.live.clone(), self.env.now(), self.mail.clone());
         let change = move |tx: &mut WriteTx| {
             let user = account::table::by_id(tx, id)?.ok_or(Error::NotFound("user"))?;
             check(tx, &by, &user)?;
@@ -291,7 +297,10 @@ impl Mfa {
             }
             table::remove_all(tx, id)?;
             mailer.notify(tx, mail::Kind::FactorRemoved, &user, &by, &[("method", &factors.names())])?;
-            audit::table::append(tx, Event::new(&by, "mfa.disabled", now).about_user(&user))
+            // What they have shown of themselves is true no more (OWASP ASVS 7.4.3).
+            let ended = session::change::end_all(tx, &live, id, keep)?;
+            let event = Event::new(&by, "mfa.disabled", now).about_user(&user);
+            audit::table::append(tx, event.with("sessions_ended", ended.to_string()))
         };
         self.store.write(change).await
     }

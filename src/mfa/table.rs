@@ -1,7 +1,7 @@
 //! Where second factors and trusted devices are kept.
 use super::model::{Factors, Listed, Setup, TrustedDevice};
 use crate::base::{Id, Result};
-use crate::store::{Check, Map, Record, Sweep, Tx, WriteTx, expire_at};
+use crate::store::{Check, Map, Record, Sweep, Tx, WriteTx, expire_at, points_at};
 
 /// user -> factors
 const FACTORS: Map<Factors> = Map::new("mfa");
@@ -9,6 +9,8 @@ const FACTORS: Map<Factors> = Map::new("mfa");
 const SETUPS: Map<Setup> = Map::new("mfa.setup");
 /// user ++ hash of the token -> device
 const DEVICES: Map<TrustedDevice> = Map::new("mfa.trusted_device");
+/// Whose they are.
+const USERS: &str = "user";
 const USER_BYTES: usize = 8;
 const ID_BYTES: usize = 16;
 
@@ -45,11 +47,14 @@ pub const SWEEPS: [Sweep; 2] = [
     },
 ];
 
-/// Looks at every row of these tables.
+/// Looks at every row of these tables: none outlives its user.
 pub const CHECKS: &[(&str, Check)] = &[
-    (FACTORS.name(), |_, _, value| FACTORS.decode(value).map(|_| None)),
-    (SETUPS.name(), |_, _, value| SETUPS.decode(value).map(|_| None)),
-    (DEVICES.name(), |_, _, value| DEVICES.decode(value).map(|_| None)),
+    (FACTORS.name(), |tx, key, value| FACTORS.decode(value).and_then(|_| points_at(tx, USERS, key))),
+    (SETUPS.name(), |tx, key, value| SETUPS.decode(value).and_then(|_| points_at(tx, USERS, key))),
+    (DEVICES.name(), |tx, key, value| {
+        DEVICES.decode(value)?;
+        points_at(tx, USERS, key.get(..USER_BYTES).unwrap_or_default())
+    }),
 ];
 
 /// The factors of a user; none for one who never had any.

@@ -162,11 +162,11 @@ impl PasskeyApi {
 
     /// Remove one of my passkeys
     ///
-    /// Never the last way into an account: one without a password keeps its last passkey.
+    /// Never the last way into an account: one without a password keeps its last passkey. All my other sessions end.
     #[oai(path = "/auth/passkeys/:id", method = "delete", operation_id = "remove_passkey")]
     async fn remove(&self, caller: Recent<AccountFactors>, id: Path<String>) -> Result<Done, Failure> {
-        session_of(&caller)?;
-        self.passkeys.remove(caller.initiator(), caller.actor.user()?.id, id.0.parse()?).await?;
+        let (user, session) = (caller.actor.user()?.id, session_of(&caller)?);
+        self.passkeys.remove(caller.initiator(), user, id.0.parse()?, session).await?;
         Ok(Done)
     }
 
@@ -187,6 +187,8 @@ impl PasskeyApi {
     }
 
     /// Remove a passkey of an account
+    ///
+    /// All its sessions end. Where a password asked for a passkey, too, and this was the last, it asks no more.
     #[oai(path = "/users/:id/passkeys/:passkey", method = "delete", operation_id = "remove_user_passkey")]
     async fn remove_of(
         &self,

@@ -39,6 +39,12 @@ pub(super) fn check_room(known: usize) -> Result<()> {
     Err(Error::invalid("passkeys", format!("are at most {MAX_PASSKEYS} for one account; remove one first")))
 }
 
+/// Whether a user has one that is good for a relying party; for any, where there is none just now.
+pub(super) fn any_left(tx: &impl Tx, user: u64, rp_id: Option<&str>) -> Result<bool> {
+    let is_good = |passkey: &Passkey| rp_id.is_none_or(|rp_id| passkey.rp_id == rp_id);
+    Ok(table::of_user(tx, user)?.iter().any(is_good))
+}
+
 /// Refuses to remove what alone lets a user in.
 pub(super) fn check_not_last(
     tx: &impl Tx,

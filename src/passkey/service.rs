@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::challenge::{Challenges, Opened, Purpose, not_good};
 use super::change::spend;
 use super::model::{METHODS, Passkey, Proof, default_name};
-use super::rules::{check_not_last, check_room, known, of_party};
+use super::rules::{any_left, check_not_last, check_room, known, of_party};
 use super::table;
 use crate::account::{self, User};
 use crate::audit::{self, Event, Failures};
@@ -16,10 +16,10 @@ use crate::crypto::webauthn::{Account, Asked, Assertion, Attestation, Flaw, Rely
 use crate::login::LoggedIn;
 use crate::mail::{self, Mailer};
 use crate::mfa::Mfa;
-use crate::mfa::change::trust;
+use crate::mfa::change::{trust, without_passkeys};
 use crate::rbac::Initiator;
 use crate::rbac::service::check_over;
-use crate::session::change::insert;
+use crate::session::change::{end_all, insert};
 use crate::session::{LiveSessions, Session, SessionTokens};
 use crate::store::{Store, WriteTx};
 use crate::throttle::Devices;
@@ -318,34 +318,36 @@ impl Passkeys {
         self.store.write(change).await
     }
 
-    /// Removes a passkey of its own user.
+    /// Removes a passkey of its own user, and ends all sessions but the one that asks.
     ///
     /// # Errors
     /// `Error::NotFound`; `Error::Invalid` naming `id` for the last way into an account, and for its second factor.
-    pub async fn remove(&self, by: Initiator, user: u64, id: Id<Passkey>) -> Result<()> {
+    pub async fn remove(&self, by: Initiator, user: u64, id: Id<Passkey>, keep: Id<Session>) -> Result<()> {
         let rp_id = self.reach.rp_id();
-        self.take_away(by, user, id, move |tx, _, user, passkey| {
+        self.take_away(by, (user, id), Some(keep), move |tx, _, user, passkey| {
             check_not_last(tx, user, passkey, rp_id.as_deref())
         })
         .await
     }
 
-    /// Removes a passkey of somebody else: one that was lost, or is somebody's who should not have it.
+    /// Removes a passkey of somebody else: one that was lost, or is somebody's who should not have it. All sessions of its
+    /// user end; and where a password asked for it, and it was the last, it asks no more.
     ///
     /// # Errors
     /// `Error::NotFound`; `Error::Forbidden` for a user who holds more than whoever asks.
     pub async fn remove_of(&self, by: Initiator, user: u64, id: Id<Passkey>) -> Result<()> {
-        self.take_away(by, user, id, |tx, by, user, _| check_over(tx, by, user)).await
+        self.take_away(by, (user, id), None, |tx, by, user, _| check_over(tx, by, user)).await
     }
 
     async fn take_away(
         &self,
         by: Initiator,
-        user: u64,
-        id: Id<Passkey>,
+        (user, id): (u64, Id<Passkey>),
+        keep: Option<Id<Session>>,
         check: impl FnOnce(&WriteTx, &Initiator, &User, &Passkey) -> Result<()> + Send + 'static,
     ) -> Result<()> {
-        let (now, mailer) = (self.env.now(), self.mail.clone());
+        let (live, mailer, now) = (self.live.clone(), self.mail.clone(), self.env.now());
+        let rp_id = self.reach.rp_id();
         let change = move |tx: &mut WriteTx| {
             let owner = account::table::by_id(tx, user)?.ok_or(Error::NotFound("user"))?;
             let passkey = table::by_id(tx, user, id)?;
@@ -353,8 +355,13 @@ impl Passkeys {
             check(tx, &by, &owner, &passkey)?;
             table::remove(tx, &passkey);
             mailer.notify(tx, mail::Kind::FactorRemoved, &owner, &by, &[("method", "passkey")])?;
+            if !any_left(tx, user, rp_id.as_deref())? {
+                without_passkeys(tx, &by, &owner, now)?;
+            }
+            // Whoever holds it may have begun one (OWASP ASVS 7.4.3).
+            let ended = end_all(tx, &live, user, keep)?;
             let event = Event::new(&by, "passkey.removed", now).about_user(&owner);
-            audit::table::append(tx, described(event, &passkey))
+            audit::table::append(tx, described(event, &passkey).with("sessions_ended", ended.to_string()))
         };
         self.store.write(change).await?;
         tracing::info!(user, passkey = %id, "passkey removed");

@@ -1,5 +1,6 @@
 //! Second factors: an app, recovery codes, trusted devices, and what a session made without them may do.
 mod enrolment;
+mod gone;
 mod login;
 mod policy;
 mod reauthentication;
@@ -58,6 +59,11 @@ impl<'a> WithApp<'a> {
         WithApp { person: Person { app, tokens }, name, secret, recovery_codes }
     }
 
+    /// Trusts a device, and gives what its cookie says.
+    pub async fn trust(&self) -> String {
+        trusted_devices::trust(self, 2).await
+    }
+
     fn app(&self) -> &'a TestApp {
         self.person.app
     }
@@ -81,7 +87,7 @@ impl<'a> WithApp<'a> {
         details["mfa_token"].as_str().unwrap().to_owned()
     }
 
-    async fn verify(&self, token: &str, code: &str) -> Response {
+    pub async fn verify(&self, token: &str, code: &str) -> Response {
         self.app().post("/auth/mfa/verify", &json!({"mfa_token": token, "code": code})).await
     }
 
@@ -100,7 +106,7 @@ impl<'a> WithApp<'a> {
     }
 
     /// A login with a password on a device that has a cookie.
-    async fn log_in_on(&self, device: &str) -> Response {
+    pub async fn log_in_on(&self, device: &str) -> Response {
         let body = json!({"username": self.name, "password": PASSWORD});
         let cookie = format!("trusted_device_cookie={device}");
         self.app()

@@ -17,7 +17,7 @@ const LEFT: [&str; 8] = [
     "start_passkey_reauthentication",
 ];
 
-async fn for_admins() -> TestApp {
+pub(super) async fn for_admins() -> TestApp {
     Setup::default().with("mfa.required_for", "superuser, admin").start().await
 }
 

@@ -6,7 +6,7 @@ use super::{STEP, WithApp};
 use crate::support::{PASSWORD, Setup, TestApp, Tokens, jwt, set_cookie};
 
 /// Trusts a device, and gives its cookie.
-async fn trust(ann: &WithApp<'_>, days: u32) -> String {
+pub(super) async fn trust(ann: &WithApp<'_>, days: u32) -> String {
     let token = ann.ask().await;
     let body = json!({"mfa_token": token, "code": ann.code(), "trust_device_days": days});
     let answer = ann.app().post("/auth/mfa/verify", &body).await;

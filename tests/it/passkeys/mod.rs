@@ -1,4 +1,5 @@
 //! Passkeys through a socket, with an authenticator in software.
+mod last_one;
 mod login;
 mod manage;
 mod register;

@@ -7,7 +7,7 @@ use crate::mfa::WithApp;
 use crate::support::{Authenticator, PASSWORD, Person, TestApp, Tokens, jwt, set_cookie};
 
 /// Somebody whose password asks for a passkey, too.
-async fn with_passkey<'a>(app: &'a TestApp, name: &str, device: &mut Authenticator) -> Person<'a> {
+pub(super) async fn with_passkey<'a>(app: &'a TestApp, name: &str, device: &mut Authenticator) -> Person<'a> {
     register(&app.user(name).await, device).await;
     let person = logged_in(app, device).await;
     let enable = person.bearer(Method::POST, "/auth/mfa/enable").json(&json!({"method": "passkey"}));
