@@ -8,6 +8,8 @@ if (token) {
   document.querySelector("[data-token]").hidden = true;
   history.replaceState(null, "", location.pathname);
 }
+// Another link that is opened in this tab changes what is behind the # alone: the page begins anew with it.
+addEventListener("hashchange", () => location.reload());
 
 async function send(path, fields) {
   const answer = await fetch("../" + path, {
@@ -34,16 +36,20 @@ form.addEventListener("submit", async (event) => {
     if (done) {
       form.hidden = true;
       status.textContent = form.dataset.done;
+      document.querySelector("[data-next]")?.removeAttribute("hidden");
       return;
     }
     const error = body.error ?? { message: "That did not work", details: {} };
     if (error.code === "MFA_REQUIRED") {
       second = error.details.mfa_token;
       document.querySelector("[data-second]").hidden = false;
-      status.textContent = "Now the code of your second factor";
+      form.elements.code.focus();
+      const hasPasskey = error.details.methods.includes("passkey");
+      document.querySelector("[data-next]").hidden = !hasPasskey;
+      status.textContent = `Now the code of your second factor${hasPasskey ? ", or sign in with your passkey" : ""}`;
     } else {
       const { field, reason } = error.details;
-      status.textContent = reason ? `${field.replace("_", " ")} ${reason}` : error.message;
+      status.textContent = reason ? `The ${field.replace("_", " ")} ${reason}` : error.message;
     }
   } catch {
     status.textContent = "The server cannot be reached";

@@ -65,7 +65,8 @@ async function offerInForm() {
     await call("POST", "passkeys/login/finish", answer);
     await showMine();
   } catch (error) {
-    if (error.name !== "AbortError") {
+    // Ended by this page, or declined in the browser: nobody has asked for anything.
+    if (error.name !== "AbortError" && error.name !== "NotAllowedError") {
       say(error.message);
     }
   } finally {
@@ -180,6 +181,8 @@ function doing(work) {
       if (error.code === "REAUTHENTICATION_REQUIRED") {
         await showSignIn();
         say("That needs a recent sign-in: please sign in again.");
+      } else if (error.name === "NotAllowedError") {
+        say("No passkey was used.");
       } else {
         say(error.message);
       }
