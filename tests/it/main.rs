@@ -22,6 +22,7 @@ mod passkeys;
 mod password_change;
 mod permissions;
 mod rbac;
+mod security;
 mod service_accounts;
 mod session;
 mod support;
