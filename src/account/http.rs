@@ -168,7 +168,7 @@ impl AccountApi {
         &self,
         caller: Recent<AccountPassword>,
         body: Json<PasswordBody>,
-    ) -> Result<Done, Failure> {
+    ) -> Result<WithCookies<Done>, Failure> {
         let PasswordBody { current_password, new_password } = body.0;
         let (user, session) = (caller.actor.user()?, caller.actor.session());
         let is_recovery = caller.actor.token().is_some_and(|token| token.is_recovery());
@@ -177,8 +177,10 @@ impl AccountApi {
             current => Some(current.ok_or_else(|| Error::invalid("current_password", "is required"))?),
         };
         let passwords = (current.map(Secret::new), Secret::new(new_password));
-        self.accounts.change_password(caller.initiator(), user, passwords, session).await?;
-        Ok(Done)
+        let known = self.accounts.change_password(caller.initiator(), user, passwords, session).await?;
+        // A program has no browser that could be known.
+        let known = session.map(|_| self.cookies.of_known_device(&known)).transpose()?;
+        Ok(WithCookies(Done, known.into_iter().collect()))
     }
 }
 

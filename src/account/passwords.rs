@@ -84,6 +84,21 @@ impl Passwords {
     /// # Errors
     /// `Error::Busy` when too many hashes wait already.
     pub async fn verify(&self, stored: Option<String>, password: Secret) -> Result<Verdict> {
+        self.verify_or_like(stored, None, password).await
+    }
+
+    /// [`Passwords::verify`] where anybody may ask: without a stored hash it takes as long as with `like`, the hash of somebody
+    /// else, whether the password fits that or not. Hashes from other systems take as long as those systems liked; told from
+    /// ours by their time, they would tell which accounts there are.
+    ///
+    /// # Errors
+    /// As [`Passwords::verify`].
+    pub async fn verify_or_like(
+        &self,
+        stored: Option<String>,
+        like: Option<String>,
+        password: Secret,
+    ) -> Result<Verdict> {
         if password.expose().len() > MAX_BYTES {
             // No account has such a password; nobody learns more from the quick answer.
             return Ok(Verdict::Wrong);
@@ -92,7 +107,7 @@ impl Passwords {
         let stored = stored.filter(|hash| !hash.is_empty());
         self.run(move |hasher| {
             let Some(stored) = stored else {
-                hasher.verify_nothing(cost, &password)?;
+                hasher.verify_nothing(cost, like.as_deref(), &password)?;
                 return Ok(Verdict::Wrong);
             };
             if !hasher.verify(&stored, &password)? {
@@ -141,6 +156,11 @@ mod tests {
         assert_eq!(verify(&ours, "wrong").await, Ok(Verdict::Wrong));
         for password in ["", "correct horse"] {
             assert_eq!(verify("", password).await, Ok(Verdict::Wrong), "no password fits no hash");
+            for like in [bcrypt, &ours, "of no known form"] {
+                let verdict =
+                    passwords.verify_or_like(None, Some(like.to_owned()), Secret::new(password)).await;
+                assert_eq!(verdict, Ok(Verdict::Wrong), "nor that of somebody else: {like}");
+            }
         }
     }
 }

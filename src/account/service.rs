@@ -11,7 +11,7 @@ use crate::rbac::{Initiator, RoleName, SubjectId, ViaId, Who};
 use crate::session::change::end_all;
 use crate::session::{self, LiveSessions, Session};
 use crate::store::{Store, WriteTx};
-use crate::throttle::{Guess, Throttle};
+use crate::throttle::{Devices, Guess, Throttle};
 use crate::{api_key, email_verification, mfa, passkey};
 
 /// Registration, profile, password, and what an administrator does with accounts.
@@ -24,6 +24,7 @@ pub struct Accounts {
     pub live: LiveSessions,
     pub failures: Failures,
     pub throttle: Throttle,
+    pub devices: Devices,
     pub mail: Mailer,
     /// Whether whoever registers has to verify the address before it can log in.
     pub verifies: bool,
@@ -71,13 +72,16 @@ impl Accounts {
     ///
     /// # Errors
     /// `Error::Invalid` naming `current_password` when it is wrong, or `new_password` when the policy refuses it.
+    ///
+    /// # Returns
+    /// What says from now on that the owner's browser is known: the old password's knows none any more.
     pub async fn change_password(
         &self,
         by: Initiator,
         user: &User,
         (current, new): (Option<Secret>, Secret),
         keep: Option<Id<Session>>,
-    ) -> Result<()> {
+    ) -> Result<String> {
         let names = (user.username.as_str(), user.email.as_str());
         self.passwords.check(&self.policy, "new_password", &new, names).await?;
         let is_same = current.as_ref() == Some(&new);
@@ -87,9 +91,9 @@ impl Accounts {
         if is_same && user.password_change_required {
             return Err(Error::invalid("new_password", "must be another one"));
         }
-        self.write_password(by, user.id, new, keep, Some(user.password_hash.clone())).await?;
+        let changed = self.write_password(by, user.id, new, keep, Some(user.password_hash.clone())).await?;
         tracing::info!(user = user.id, "password changed");
-        Ok(())
+        Ok(self.devices.cookie(&changed))
     }
 
     /// Deletes an owner's account, with all its sessions.
@@ -267,19 +271,21 @@ impl Accounts {
         password: Secret,
         keep: Option<Id<Session>>,
         proven: Option<String>,
-    ) -> Result<()> {
+    ) -> Result<User> {
         let hash = self.passwords.hash(password).await?;
         let (live, mail, now) = (self.live.clone(), self.mail.clone(), self.env.now());
         let change = move |tx: &mut WriteTx| {
             let old = table::by_id(tx, id)?.ok_or(Error::NotFound("user"))?;
             check_same_password(&old, proven.as_deref(), "current_password")?;
-            table::update(tx, &old, &old.clone().with_password(hash, now))?;
+            let new = old.clone().with_password(hash, now);
+            table::update(tx, &old, &new)?;
             end_ways_in(tx, id)?;
             let ended = end_all(tx, &live, id, keep)?;
             live.forget_user(tx, id)?;
             mail.notify(tx, mail::Kind::PasswordChanged, &old, &by, &[])?;
             let event = Event::new(&by, "user.password_changed", now).about_user(&old);
-            audit::table::append(tx, event.with("sessions_ended", ended.to_string()))
+            audit::table::append(tx, event.with("sessions_ended", ended.to_string()))?;
+            Ok(new)
         };
         self.store.write(change).await
     }

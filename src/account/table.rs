@@ -221,6 +221,39 @@ pub fn update(tx: &mut WriteTx, old: &User, new: &User) -> Result<()> {
     USERS.put(tx, &new.id.to_be_bytes(), new)
 }
 
+/// The hash of the password of some user that `seed` chooses: always the same, until that user has another one; of all users
+/// one as likely as another, and with one more user hardly a seed chooses another one. `None` where nobody near it has one.
+///
+/// # Errors
+/// As [`by_id`].
+pub fn hash_of_some(tx: &impl Tx, seed: u64) -> Result<Option<String>> {
+    const NEAR: usize = 16;
+    let first = chosen(seed, coming_id(tx, "user")? - 1);
+    let near = |after: Option<u64>, limit| {
+        let after = after.map(|id| id.to_be_bytes().to_vec());
+        USERS.page(tx, &[], &PageRequest { after, limit })
+    };
+    for (after, limit) in [(Some(first), 1), (Some(first), NEAR), (None, NEAR)] {
+        let mut hashes = near(after, limit)?.items.into_iter().map(|user| user.password_hash);
+        if let Some(hash) = hashes.find(|hash| !hash.is_empty()) {
+            return Ok(Some(hash));
+        }
+    }
+    Ok(None)
+}
+
+/// A number below `buckets` (Lamping and Veach, "A Fast, Minimal Memory, Consistent Hash Algorithm", 2014).
+fn chosen(mut seed: u64, buckets: u64) -> u64 {
+    let (mut chosen, mut next) = (0, 0);
+    while next < buckets {
+        chosen = next;
+        seed = seed.wrapping_mul(2_862_933_555_777_941_757).wrapping_add(1);
+        let jump = (u128::from(chosen + 1) << 31) / u128::from((seed >> 33) + 1);
+        next = u64::try_from(jump).unwrap_or(u64::MAX);
+    }
+    chosen
+}
+
 /// Whether anybody has a role.
 ///
 /// # Errors
@@ -321,4 +354,25 @@ fn check_free_for(
 fn claim(tx: &mut WriteTx, index: &Map<u64>, field: &'static str, key: &LookupKey, id: u64) -> Result<()> {
     check_free_for(tx, (index, field), key, Some(id))?;
     index.put(tx, &key.to_bytes(), &id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_number_is_chosen_as_often_and_one_more_changes_few() {
+        const SEEDS: u64 = 20_000;
+        let spread = |seed: u64| seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let all = |buckets| (0..SEEDS).map(move |seed| chosen(spread(seed), buckets)).collect::<Vec<_>>();
+        let (ten, eleven) = (all(10), all(11));
+        for n in 0..10 {
+            let count = ten.iter().filter(|chosen| **chosen == n).count();
+            assert!((1700..2300).contains(&count), "{n}: {count}");
+        }
+        let moved: Vec<_> = ten.iter().zip(&eleven).filter(|(before, after)| before != after).collect();
+        assert!((1500..2200).contains(&moved.len()), "{}", moved.len());
+        assert!(moved.iter().all(|(_, after)| **after == 10), "to the new one alone");
+        assert_eq!((chosen(7, 0), chosen(7, 1)), (0, 0));
+    }
 }

@@ -85,6 +85,8 @@ pub(super) fn throttle(config: &Config) -> throttle::service::Policy {
     const SHARED_RELIEF: u32 = 60;
     /// Seconds that what others do keeps somebody waiting at most.
     const SHARED_WAIT: u32 = 60;
+    /// A /48 of IPv6 may hold more than one customer.
+    const NETWORKS_OF_SITE: u32 = 4;
     let said = &config.throttle;
     let shared = |free| Limits { free, longest: SHARED_WAIT, relief: SHARED_RELIEF };
     throttle::service::Policy {
@@ -92,6 +94,7 @@ pub(super) fn throttle(config: &Config) -> throttle::service::Policy {
         pair: Limits { free: said.free_guesses, longest: said.longest_wait_secs, relief: PAIR_RELIEF },
         account: shared(said.free_guesses_everywhere),
         network: shared(said.free_guesses_of_network),
+        site: shared(said.free_guesses_of_network.saturating_mul(NETWORKS_OF_SITE)),
     }
 }
 

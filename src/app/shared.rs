@@ -86,6 +86,7 @@ impl Shared {
             live: self.live.clone(),
             failures: self.failures.clone(),
             throttle: self.throttle.clone(),
+            devices: self.devices.clone(),
             mail: self.mail.clone(),
             verifies: config.registration_verify == Verification::Required,
             hides_addresses: config.registration == Registration::Hidden,
@@ -172,6 +173,7 @@ impl Shared {
             failures: self.failures.clone(),
             mfa,
             mail: self.mail.clone(),
+            throttle: self.throttle.clone(),
             devices: self.devices.clone(),
             challenges: Challenges::new(self.env.clone(), &self.master)?,
             reach: Arc::new(policies::reach(config)?),
@@ -187,6 +189,9 @@ impl Shared {
             tokens: self.tokens.clone(),
             live: self.live.clone(),
             mail: self.mail.clone(),
+            failures: self.failures.clone(),
+            throttle: self.throttle.clone(),
+            devices: self.devices.clone(),
         }
     }
 
@@ -194,7 +199,7 @@ impl Shared {
         PasswordResets::new(
             (self.store.clone(), self.env.clone()),
             (self.passwords.clone(), self.policy.clone()),
-            self.live.clone(),
+            (self.live.clone(), self.failures.clone()),
             self.mail.clone(),
         )
     }

@@ -178,7 +178,8 @@ section! {
         free_guesses: u32 = "10", "a whole number from 1";
         /// Wrong guesses at one account from all networks that need not wait.
         free_guesses_everywhere: u32 = "30", "a whole number from 1";
-        /// Wrong guesses from one network, at whatever accounts, that need not wait.
+        /// Wrong guesses from one network (an IPv4 address, or a /64 of IPv6), at whatever accounts, that need not wait; four
+        /// times as many from a /48.
         free_guesses_of_network: u32 = "100", "a whole number from 1";
         /// Seconds that a guess at one account from one network waits at most. From all networks, and of one network at all
         /// accounts, it is at most a minute: nobody is kept out for long by what others do.

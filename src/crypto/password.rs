@@ -98,11 +98,15 @@ impl Hasher {
         Ok(constant_time_eq(&output, expected.as_bytes()))
     }
 
-    /// As much work as verifying, for an account that is not there.
+    /// As much work as verifying, for an account that is not there; `like`: the stored hash of one that is, whose form and
+    /// cost count, and not what comes of it.
     ///
     /// # Errors
     /// As [`Hasher::hash`].
-    pub fn verify_nothing(&mut self, cost: Cost, password: &Secret) -> Result<()> {
+    pub fn verify_nothing(&mut self, cost: Cost, like: Option<&str>, password: &Secret) -> Result<()> {
+        if like.is_some_and(|like| self.verify(like, password).is_ok()) {
+            return Ok(());
+        }
         let mut output = [0; OUTPUT_BYTES];
         self.fill(&cost.params()?, &[0; SALT_BYTES], password, &mut output)
     }

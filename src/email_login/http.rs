@@ -8,7 +8,7 @@ use poem_openapi::{Object, OpenApi};
 use super::service::{EmailLogins, Shared};
 use crate::base::text::Email;
 use crate::base::{Error, Result, Secret};
-use crate::http::{Accepted, Cookies, Failure, Json, RequestInfo, WithCookies, spec};
+use crate::http::{Accepted, Cookies, Failure, Json, RequestInfo, WithCookies, newcomer, spec};
 use crate::rbac::Who;
 use crate::session::http::{TokenView, cookies_of};
 
@@ -23,7 +23,14 @@ pub const ERRORS: &[spec::OperationErrors] = &[
     ("start_email_login", &["NOT_FOUND", "SERVICE_UNAVAILABLE"]),
     (
         "finish_email_login",
-        &["NOT_FOUND", "MFA_REQUIRED", "INVALID_CREDENTIALS", "EMAIL_NOT_VERIFIED", "SERVICE_UNAVAILABLE"],
+        &[
+            "NOT_FOUND",
+            "MFA_REQUIRED",
+            "INVALID_CREDENTIALS",
+            "TOO_MANY_ATTEMPTS",
+            "EMAIL_NOT_VERIFIED",
+            "SERVICE_UNAVAILABLE",
+        ],
     ),
 ];
 
@@ -78,10 +85,10 @@ impl EmailLoginApi {
                 return Err(Error::invalid("token", "is required, or else `email` and `code`").into());
             }
         };
-        let by = RequestInfo::of(request)?.initiator(Who::Nobody);
-        let by = by.on_device(self.cookies.known_device(request.headers()));
+        let by = newcomer(request, &self.cookies)?;
         let device = self.cookies.trusted_device(request.headers()).map(Secret::new);
-        let logged_in = self.logins.finish(by, shared, device).await?;
+        let known_device = self.cookies.known_device(request.headers());
+        let logged_in = self.logins.finish(by, shared, (device, known_device)).await?;
         let mut cookies = cookies_of(&self.cookies, &logged_in.granted)?;
         if let Some(value) = &logged_in.known_device {
             cookies.push(self.cookies.of_known_device(value)?);

@@ -18,6 +18,10 @@ use crate::mail::{self, Letter, Mailer};
 use crate::one_time::table::not_good;
 use crate::rbac::Initiator;
 use crate::store::{Store, WriteTx};
+use crate::throttle::Guess;
+
+/// Why a login is refused, in the trail.
+const WRONG: &str = "wrong_mailed_secret";
 
 /// Logins by mail.
 #[derive(Clone)]
@@ -79,23 +83,33 @@ impl EmailLogins {
         self.store.write(change).await
     }
 
-    /// Takes what was mailed for a first factor. It is good once, whatever comes of the login then.
+    /// Takes what was mailed for a first factor. It is good once, whatever comes of the login then. `device`: the token of a
+    /// trusted one; `known_device`: what says that this browser has logged in before.
     ///
     /// # Errors
-    /// `Error::Invalid` naming `token` or `code` for what is not (or no longer) good; those of a login.
-    pub async fn finish(&self, by: Initiator, shared: Shared, device: Option<Secret>) -> Result<LoggedIn> {
+    /// `Error::Invalid` naming `token` or `code` for what is not (or no longer) good; `Error::TooManyAttempts`; those of a
+    /// login.
+    pub async fn finish(
+        &self,
+        by: Initiator,
+        shared: Shared,
+        (device, known_device): (Option<Secret>, Option<&str>),
+    ) -> Result<LoggedIn> {
         self.check_on()?;
-        let now = self.env.now();
         let user = match shared {
-            Shared::Link(text) => self.redeem_link(&by, &text, now).await?,
-            Shared::Code { email, code } => self.redeem_code(&by, &email, &code, now).await?,
+            Shared::Link(text) => self.redeem_link(&by, &text).await?,
+            Shared::Code { email, code } => self.redeem_code(&by, &email, &code, known_device).await?,
         };
+        let known = known_device.and_then(|cookie| self.logins.devices.known(&user, cookie));
         let first = First { user, renewed: None, method: "email" };
-        self.logins.after_first_factor(by, first, Shown { answer: None, device }).await
+        self.logins.after_first_factor(by, first, Shown { answer: None, device, known }).await
     }
 
-    async fn redeem_link(&self, by: &Initiator, text: &Secret, now: Timestamp) -> Result<User> {
-        let presented = user_token::parse(Kind::EmailLogin, text.expose()).ok_or_else(not_good)?;
+    async fn redeem_link(&self, by: &Initiator, text: &Secret) -> Result<User> {
+        let (now, presented) = (self.env.now(), user_token::parse(Kind::EmailLogin, text.expose()));
+        let presented = presented.ok_or_else(not_good)?;
+        let ticket = self.logins.throttle.admit(&Guess::Text { network: by.network() });
+        let ticket = ticket.map_err(|error| self.refuse(by, presented.user, "too_many_attempts", error))?;
         let change = move |tx: &mut WriteTx| {
             let found = good(tx, presented.user, now)?;
             let found = found.filter(|(login, _)| constant_time_eq(&login.token, &presented.hash));
@@ -103,7 +117,10 @@ impl EmailLogins {
             spend(tx, &user, now)?;
             Ok(Some(user))
         };
-        self.store.write(change).await?.ok_or_else(|| self.refuse(by, not_good()))
+        let user = self.store.write(change).await?;
+        let user = user.ok_or_else(|| self.refuse(by, presented.user, WRONG, not_good()))?;
+        ticket.succeeded();
+        Ok(user)
     }
 
     async fn redeem_code(
@@ -111,9 +128,16 @@ impl EmailLogins {
         by: &Initiator,
         email: &Email,
         code: &Secret,
-        now: Timestamp,
+        known_device: Option<&str>,
     ) -> Result<User> {
-        let id = self.store.get(|tx| account::table::by_login(tx, email.as_str()))?.map_or(0, |user| user.id);
+        let (now, who) = (self.env.now(), by.clone());
+        let found = self.store.get(|tx| account::table::by_login(tx, email.as_str()))?;
+        let device = found.as_ref().zip(known_device);
+        let device = device.and_then(|(user, cookie)| self.logins.devices.known(user, cookie));
+        let id = found.map_or(0, |user| user.id);
+        let guess = Guess::Mailed { email: email.as_str(), network: by.network(), device };
+        let ticket = self.logins.throttle.admit(&guess);
+        let ticket = ticket.map_err(|error| self.refuse(by, id, "too_many_attempts", error))?;
         let mark = self.mark(id, code);
         let change = move |tx: &mut WriteTx| {
             let Some((login, user)) = good(tx, id, now)? else {
@@ -126,18 +150,24 @@ impl EmailLogins {
             let wrong = login.wrong + 1;
             if wrong >= MAX_WRONG {
                 table::remove(tx, id);
+                let event = Event::failed(&who, "session.mail_given_up", now).about_user(&user);
+                audit::table::append(tx, event.with("wrong_answers", wrong.to_string()))?;
             } else {
                 table::put(tx, id, &Mailed { wrong, ..login })?;
             }
             table::count_refused(tx).map(|()| None)
         };
         let wrong = || Error::invalid("code", "is not valid, was used already, or has expired");
-        self.store.write(change).await?.ok_or_else(|| self.refuse(by, wrong()))
+        let user = self.store.write(change).await?.ok_or_else(|| self.refuse(by, id, WRONG, wrong()))?;
+        ticket.succeeded();
+        Ok(user)
     }
 
-    fn refuse(&self, by: &Initiator, error: Error) -> Error {
-        let event = Event::failed(by, "session.refused", self.env.now());
-        self.failures.note(event.with("reason", "wrong_mailed_secret"));
+    /// Keeps account of a login that is refused; `user`: whose it would have been, if anybody's.
+    fn refuse(&self, by: &Initiator, user: u64, reason: &str, error: Error) -> Error {
+        let event = Event::failed(by, "session.refused", self.env.now()).with("reason", reason);
+        let user = self.store.get(|tx| account::table::by_id(tx, user)).ok().flatten();
+        self.failures.note(user.map_or(event.clone(), |user| event.about_user(&user)));
         error
     }
 

@@ -12,7 +12,7 @@ use super::csrf;
 use super::envelope::Failure;
 use super::info::RequestInfo;
 use crate::base::{Error, Id, Result};
-use crate::rbac::{Actor, Initiator, SubjectId};
+use crate::rbac::{Actor, Initiator, SubjectId, Who};
 use crate::session::Session;
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -220,6 +220,19 @@ impl<'a> ApiExtractor<'a> for Caller {
     ) -> poem::Result<Self> {
         Ok(resolve(request).map_err(Failure)?)
     }
+}
+
+/// Whoever begins a session with a request, in a browser that may have done so before. The one that its browser is in ends with it, whosever it was: nobody who has
+/// planted it, or has a copy of it, goes on in it (OWASP ASVS 7.2.4). What stands in a header says nothing about a browser.
+///
+/// # Errors
+/// `Error::Internal` for a request that did not come through the gate.
+pub fn newcomer(request: &Request, cookies: &Cookies) -> Result<Initiator> {
+    let info = RequestInfo::of(request)?;
+    let cookie = cookies.access(request.headers()).ok().flatten();
+    let replaces = cookie.and_then(|token| info.authenticator.access_token(token).ok()?.session());
+    let by = info.initiator(Who::Nobody).on_device(cookies.known_device(request.headers()));
+    Ok(Initiator { replaces, ..by })
 }
 
 /// Who makes a request: the way for operations in which not everyone has to say so.

@@ -20,7 +20,7 @@ pub mod spec;
 pub mod upload;
 
 pub use answer::{Accepted, Created, Done, JsonLines, OneOf, WithCookies};
-pub use caller::{Authenticator, Caller, Credential};
+pub use caller::{Authenticator, Caller, Credential, newcomer};
 pub use cookies::Cookies;
 pub use envelope::Failure;
 pub use gate::Gate;

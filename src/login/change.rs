@@ -1,6 +1,6 @@
 //! What changes do with logins. Everything is looked at again in them: since a password was compared, its account may have
 //! been changed.
-use super::model::{First, MAX_WRONG, Pending, Way};
+use super::model::{First, LIFETIME_SECS, MAX_WRONG, Pending, Way};
 use super::table;
 use crate::account::{self, User};
 use crate::audit::{self, Event};
@@ -10,11 +10,13 @@ use crate::mail::{self, Mailer};
 use crate::mfa::change::{NewDevice, spend, trust, trusts_hash, use_device};
 use crate::mfa::model::FEW_RECOVERY_CODES;
 use crate::mfa::{self, Answer, Spent, Vault};
+use crate::passkey::change::note_used;
 use crate::rbac::Initiator;
 use crate::session::change::insert;
 use crate::session::tokens::Prepared;
 use crate::session::{LiveSessions, MULTI_FACTOR};
 use crate::store::{Tx, WriteTx};
+use crate::throttle::surroundings;
 
 /// What another attempt will find settled.
 pub(super) const RACED: Error = Error::Busy { retry_after_secs: 1 };
@@ -72,7 +74,9 @@ pub(super) fn begin(
         },
     };
     insert(tx, &parts.live, prepared, &user)?;
-    note_spent(tx, parts, &user, spent)?;
+    if let (Way::Shown(answer), Some(spent)) = (way, spent) {
+        note_spent(tx, parts, &user, answer, spent)?;
+    }
     Ok(Outcome::Begun { spent })
 }
 
@@ -82,7 +86,7 @@ pub(super) fn ask(
     parts: &Parts,
     first: &First,
     token: &Presented,
-    expires_at: Timestamp,
+    is_known: bool,
 ) -> Result<()> {
     let user = settle(tx, parts, first)?;
     let pending = Pending {
@@ -90,7 +94,9 @@ pub(super) fn ask(
         amr: vec![first.method.to_owned()],
         wrong: 0,
         created_at: parts.now,
-        expires_at,
+        expires_at: parts.now.plus_secs(LIFETIME_SECS),
+        from: surroundings(parts.by.network()),
+        is_known,
     };
     table::insert(tx, token, &pending)?;
     let event = Event::new(&parts.by, "session.mfa_asked", parts.now).about_user(&user);
@@ -124,6 +130,8 @@ pub(super) fn finish(
         let wrong = pending.wrong + 1;
         if wrong >= MAX_WRONG {
             table::remove(tx, token);
+            let event = Event::failed(&parts.by, "session.mfa_given_up", parts.now).about_user(&user);
+            audit::table::append(tx, event.with("wrong_answers", wrong.to_string()))?;
         } else {
             table::update(tx, token, &Pending { wrong, ..pending })?;
         }
@@ -131,17 +139,27 @@ pub(super) fn finish(
     };
     table::remove(tx, token);
     insert(tx, &parts.live, prepared, &user)?;
-    note_spent(tx, parts, &user, Some(spent))?;
+    note_spent(tx, parts, &user, answer, spent)?;
     if let Some(device) = device {
         trust(tx, &parts.by, &user, device, parts.now)?;
     }
     Ok(Outcome::Begun { spent: Some(spent) })
 }
 
-/// A recovery code that was used up is worth an event of its own: its user may not have been the one who used it. Of the last
-/// ones its user hears, too.
-pub(super) fn note_spent(tx: &mut WriteTx, parts: &Parts, user: &User, spent: Option<Spent>) -> Result<()> {
-    let Some(Spent::RecoveryCode { left }) = spent else { return Ok(()) };
+/// A recovery code that was used up, or a passkey, is worth an event of its own: its user may not have been the one who used
+/// it. Of the last codes its user hears, too.
+pub(super) fn note_spent(
+    tx: &mut WriteTx,
+    parts: &Parts,
+    user: &User,
+    answer: &Answer,
+    spent: Spent,
+) -> Result<()> {
+    let left = match (answer, spent) {
+        (Answer::Passkey(proof), _) => return note_used(tx, &parts.by, user, proof, parts.now),
+        (_, Spent::RecoveryCode { left }) => left,
+        _ => return Ok(()),
+    };
     let left_shown = left.to_string();
     if left <= FEW_RECOVERY_CODES {
         parts.mail.notify(tx, mail::Kind::RecoveryCodesLow, user, &parts.by, &[("left", &left_shown)])?;

@@ -7,12 +7,12 @@ use poem_openapi::types::Example;
 use poem_openapi::{ApiRequest, Object, OpenApi};
 use serde::Serialize;
 
+use super::again::Again;
 use super::service::{Credentials, LoggedIn, Logins, Offered};
 use crate::base::{Error, Result, Secret};
-use crate::http::{Caller, Cookies, Failure, Form, Json, RequestInfo, WithCookies, spec};
+use crate::http::{Caller, Cookies, Failure, Form, Json, WithCookies, newcomer, spec};
 use crate::mfa::view::warning;
 use crate::passkey::view::{PasskeyAnswer, QuestionView};
-use crate::rbac::{Initiator, Who};
 use crate::session::http::{TokenView, cookies_of};
 
 /// Logins.
@@ -119,9 +119,9 @@ impl LoginApi {
         let (LoginRequest::Json(Json(body)) | LoginRequest::Form(Form(body))) = body;
         let LoginBody { username, password, mfa_code } = body;
         let device = self.cookies.trusted_device(request.headers()).map(Secret::new);
-        let known_device = self.cookies.known_device(request.headers()).map(str::to_owned);
+        let known_device = self.known_device(request);
         let (password, code) = (Secret::new(password), mfa_code.map(Secret::new));
-        let by = self.newcomer(request)?;
+        let by = newcomer(request, &self.cookies)?;
         let credentials = Credentials { login: username, password, code, device, known_device };
         let logged_in = self.logins.with_password(by, credentials).await?;
         let cookies = self.cookies_of(&logged_in)?;
@@ -149,8 +149,9 @@ impl LoginApi {
     ) -> Result<WithCookies<Json<VerifiedView>>, Failure> {
         let SecondFactorBody { mfa_token, code, passkey, trust_device_days } = body.0;
         let offered = offered(code, passkey)?.ok_or_else(|| Error::invalid("code", "is required"))?;
-        let by = self.newcomer(request)?;
-        let logged_in = self.logins.verify(by, &mfa_token, offered, trust_device_days).await?;
+        let by = newcomer(request, &self.cookies)?;
+        let (known, days) = (self.known_device(request), trust_device_days);
+        let logged_in = self.logins.verify(by, &mfa_token, offered, (known.as_deref(), days)).await?;
         Ok(self.answer(&logged_in)?)
     }
 
@@ -158,8 +159,13 @@ impl LoginApi {
     ///
     /// `options` goes to `navigator.credentials.get()`; its answer to POST /auth/mfa/verify.
     #[oai(path = "/auth/mfa/passkey/start", method = "post", operation_id = "start_mfa_passkey")]
-    async fn ask_for_passkey(&self, body: Json<AskPasskeyBody>) -> Result<Json<QuestionView>, Failure> {
-        Ok(Json(QuestionView::of(self.logins.ask_for_passkey(&body.0.mfa_token)?)))
+    async fn ask_for_passkey(
+        &self,
+        request: &Request,
+        body: Json<AskPasskeyBody>,
+    ) -> Result<Json<QuestionView>, Failure> {
+        let by = newcomer(request, &self.cookies)?;
+        Ok(Json(QuestionView::of(self.logins.ask_for_passkey(&by, &body.0.mfa_token)?)))
     }
 
     /// Begin to show a passkey, to prove again who I am
@@ -183,22 +189,22 @@ impl LoginApi {
     async fn reauthenticate(
         &self,
         caller: Caller,
+        request: &Request,
         body: Json<ReauthenticateBody>,
     ) -> Result<WithCookies<Json<VerifiedView>>, Failure> {
         let token = Arc::clone(caller.actor.token().ok_or_else(no_session)?);
         let ReauthenticateBody { password, code, passkey } = body.0;
-        let shown = (password.map(Secret::new), offered(code, passkey)?);
-        let user = caller.actor.user()?;
+        let (password, offered) = (password.map(Secret::new), offered(code, passkey)?);
+        let (user, known_device) = (caller.actor.user()?, self.known_device(request));
+        let shown = Again { password, offered, known_device };
         let proven = self.logins.reauthenticate(caller.initiator(), token, user, shown).await?;
         Ok(self.answer(&proven)?)
     }
 }
 
 impl LoginApi {
-    /// Somebody who wants to log in, on a browser that may have done so before.
-    fn newcomer(&self, request: &Request) -> Result<Initiator> {
-        let by = RequestInfo::of(request)?.initiator(Who::Nobody);
-        Ok(by.on_device(self.cookies.known_device(request.headers())))
+    fn known_device(&self, request: &Request) -> Option<String> {
+        self.cookies.known_device(request.headers()).map(str::to_owned)
     }
 
     fn cookies_of(&self, logged_in: &LoggedIn) -> Result<Vec<HeaderValue>> {

@@ -1,4 +1,5 @@
 //! Logins: from what somebody knows and has to a session, in one step or two; and proving it again later.
+pub mod again;
 pub mod change;
 pub mod http;
 pub mod model;

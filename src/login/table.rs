@@ -1,14 +1,40 @@
 //! Where logins wait for their second factor.
-use super::model::{MAX_PENDING, Pending};
-use crate::base::Result;
+use serde::Deserialize;
+
+use super::model::{MAX_PENDING, Pending, least_missed};
+use crate::base::{Error, Result, Timestamp};
 use crate::crypto::user_token::Presented;
-use crate::store::{Check, Map, Record, Sweep, Tx, WriteTx, expire_at};
+use crate::store::{Check, Map, Record, Sweep, Tx, WriteTx, decode_body, expire_at};
 
 /// user ++ hash of the token -> login
 const PENDING: Map<Pending> = Map::new("login.pending");
 
 impl Record for Pending {
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
+
+    fn upgrade(version: u8, body: &[u8]) -> Result<Self> {
+        match version {
+            1 => decode_body::<PendingV1>(body).map(Into::into),
+            other => Err(Error::internal(format!("no upgrade from record version {other}"))),
+        }
+    }
+}
+
+/// Before it was kept from where a login came.
+#[derive(Deserialize)]
+struct PendingV1 {
+    password: [u8; 32],
+    amr: Vec<String>,
+    wrong: u8,
+    created_at: Timestamp,
+    expires_at: Timestamp,
+}
+
+impl From<PendingV1> for Pending {
+    fn from(old: PendingV1) -> Self {
+        let PendingV1 { password, amr, wrong, created_at, expires_at } = old;
+        Self { password, amr, wrong, created_at, expires_at, from: Vec::new(), is_known: false }
+    }
 }
 
 /// How rows of this table end.
@@ -31,15 +57,18 @@ pub fn by_token(tx: &impl Tx, token: &Presented) -> Result<Option<Pending>> {
     PENDING.get(tx, &key(token))
 }
 
-/// Writes a new login; the oldest of its user's go where there would be too many.
+/// Writes a new login; where its user has too many, [`least_missed`] goes.
 ///
 /// # Errors
 /// As [`by_token`].
 pub fn insert(tx: &mut WriteTx, token: &Presented, login: &Pending) -> Result<()> {
-    let mut rows = PENDING.first(tx, &token.user.to_be_bytes(), usize::MAX)?;
-    rows.sort_by_key(|(_, login)| login.created_at);
-    let surplus = (rows.len() + 1).saturating_sub(MAX_PENDING);
-    rows.iter().take(surplus).for_each(|(key, _)| PENDING.remove(tx, key));
+    let rows = PENDING.first(tx, &token.user.to_be_bytes(), usize::MAX)?;
+    let (mut keys, mut waiting): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
+    while waiting.len() >= MAX_PENDING {
+        let Some(at) = least_missed(&waiting) else { break };
+        waiting.swap_remove(at);
+        PENDING.remove(tx, &keys.swap_remove(at));
+    }
     expire_at(tx, PENDING.name(), &key(token), login.expires_at)?;
     update(tx, token, login)
 }

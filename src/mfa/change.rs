@@ -98,6 +98,9 @@ pub fn trust(tx: &mut WriteTx, by: &Initiator, user: &User, new: &NewDevice, now
     let known = table::devices(tx, user.id)?;
     for surplus in known.iter().take((known.len() + 1).saturating_sub(MAX_DEVICES)) {
         table::remove_device(tx, user.id, surplus.id)?;
+        let event = Event::new(&Initiator::system(), "mfa.trusted_device_removed", now).about_user(user);
+        let event = event.with("device", surplus.id.to_string());
+        audit::table::append(tx, event.with("reason", "too_many_devices"))?;
     }
     let device = TrustedDevice {
         user_agent: by.user_agent.clone(),

@@ -1,8 +1,11 @@
 //! What changes do with passkeys: those of logins, and those of other features.
 use super::challenge::not_good;
-use super::model::Proof;
+use super::model::{Passkey, Proof};
 use super::table;
+use crate::account::User;
+use crate::audit::{self, Event};
 use crate::base::{Error, Result, Timestamp};
+use crate::rbac::Initiator;
 use crate::store::{Tx, WriteTx};
 
 /// Uses up the answer of an authenticator.
@@ -17,6 +20,20 @@ pub fn spend(tx: &mut WriteTx, proof: &Proof, now: Timestamp) -> Result<()> {
     let known = table::by_id(tx, proof.passkey.user, proof.passkey.id)?;
     let known = known.filter(|known| known.takes(proof.seen.counter)).ok_or(Error::PasskeyRefused)?;
     table::put(tx, &known.used(proof.stored.clone(), proof.seen, &proof.address, now))
+}
+
+/// Writes down that a passkey was used.
+///
+/// # Errors
+/// `Error::Unavailable` when the store does not serve.
+pub fn note_used(tx: &mut WriteTx, by: &Initiator, user: &User, proof: &Proof, now: Timestamp) -> Result<()> {
+    let event = Event::new(by, "passkey.used", now).about_user(user);
+    audit::table::append(tx, described(event, &proof.passkey))
+}
+
+/// Says which passkey an event is about.
+pub(super) fn described(event: Event, passkey: &Passkey) -> Event {
+    event.with("passkey", passkey.id.to_string()).with("name", &passkey.name)
 }
 
 /// How many passkeys of a user are good for a relying party.

@@ -15,10 +15,10 @@ use super::view::{
 };
 use crate::base::{Error, Id, PageRequest, Result};
 use crate::http::{
-    Caller, Cookies, Created, Done, Failure, Json, May, Query, Recent, RequestInfo, WithCookies, spec,
+    Caller, Cookies, Created, Done, Failure, Json, May, Query, Recent, WithCookies, newcomer, spec,
 };
+use crate::rbac::Named;
 use crate::rbac::permission::{AccountFactors, UsersFactors};
-use crate::rbac::{Named, Who};
 use crate::session::Session;
 use crate::session::http::{TokenView, cookies_of};
 use crate::users::Users;
@@ -35,7 +35,10 @@ pub const ERRORS: &[spec::OperationErrors] = &[
     ("start_passkey_registration", &["REAUTHENTICATION_REQUIRED"]),
     ("finish_passkey_registration", &["NOT_FOUND"]),
     ("start_passkey_login", &["VALIDATION_ERROR"]),
-    ("finish_passkey_login", &["INVALID_CREDENTIALS", "ACCOUNT_DISABLED", "SERVICE_UNAVAILABLE"]),
+    (
+        "finish_passkey_login",
+        &["INVALID_CREDENTIALS", "ACCOUNT_DISABLED", "TOO_MANY_ATTEMPTS", "SERVICE_UNAVAILABLE"],
+    ),
     ("rename_passkey", &["NOT_FOUND"]),
     ("remove_passkey", &["REAUTHENTICATION_REQUIRED", "NOT_FOUND", "VALIDATION_ERROR"]),
     ("list_user_passkeys", &["NOT_FOUND"]),
@@ -117,11 +120,11 @@ impl PasskeyApi {
         request: &Request,
         body: Json<FinishLoginBody>,
     ) -> Result<WithCookies<Json<TokenView>>, Failure> {
-        let by = RequestInfo::of(request)?.initiator(Who::Nobody);
-        let by = by.on_device(self.cookies.known_device(request.headers()));
+        let by = newcomer(request, &self.cookies)?;
         let FinishLoginBody { challenge_id, credential, trust_device_days } = body.0;
         let reply = Reply { challenge_id, credential: credential.0 };
-        let logged_in = self.passkeys.log_in(by, reply, trust_device_days).await?;
+        let known = self.cookies.known_device(request.headers());
+        let logged_in = self.passkeys.log_in(by, reply, (known, trust_device_days)).await?;
         let mut cookies = cookies_of(&self.cookies, &logged_in.granted)?;
         if let Some(value) = &logged_in.known_device {
             cookies.push(self.cookies.of_known_device(value)?);

@@ -2,6 +2,7 @@
 pub mod challenge;
 pub mod change;
 pub mod http;
+pub mod login;
 pub mod model;
 mod rules;
 pub mod service;

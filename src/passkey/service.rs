@@ -4,8 +4,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::challenge::{Challenges, Opened, Purpose, not_good};
-use super::change::spend;
-use super::model::{METHODS, Passkey, Proof, default_name};
+use super::change::described;
+use super::model::{Passkey, Proof, default_name};
 use super::rules::{any_left, check_not_last, check_room, known, of_party};
 use super::table;
 use crate::account::{self, User};
@@ -13,16 +13,15 @@ use crate::audit::{self, Event, Failures};
 use crate::base::text::DisplayName;
 use crate::base::{Env, Error, Id, Page, PageRequest, Result, entropy};
 use crate::crypto::webauthn::{Account, Asked, Assertion, Attestation, Flaw, RelyingParty};
-use crate::login::LoggedIn;
 use crate::mail::{self, Mailer};
 use crate::mfa::Mfa;
-use crate::mfa::change::{trust, without_passkeys};
+use crate::mfa::change::without_passkeys;
 use crate::rbac::Initiator;
 use crate::rbac::service::check_over;
-use crate::session::change::{end_all, insert};
+use crate::session::change::end_all;
 use crate::session::{LiveSessions, Session, SessionTokens};
 use crate::store::{Store, WriteTx};
-use crate::throttle::Devices;
+use crate::throttle::{Devices, Throttle};
 
 /// For whom this server's passkeys are.
 pub struct Reach {
@@ -50,6 +49,7 @@ pub struct Passkeys {
     pub failures: Failures,
     pub mfa: Mfa,
     pub mail: Mailer,
+    pub throttle: Throttle,
     /// Browsers that have logged in: with a passkey, too.
     pub devices: Devices,
     pub challenges: Challenges,
@@ -72,7 +72,7 @@ pub struct Reply {
 impl Passkeys {
     /// # Errors
     /// `Error::Invalid` naming `public_url` where passkeys cannot work.
-    fn party(&self) -> Result<&RelyingParty> {
+    pub(super) fn party(&self) -> Result<&RelyingParty> {
         self.reach.party.as_ref().map_err(|reason| Error::invalid("public_url", *reason))
     }
 
@@ -169,49 +169,6 @@ impl Passkeys {
         self.question(Purpose::Login, self.party()?.ask_for_proof(&[])?, None)
     }
 
-    /// Logs in whoever has a passkey. `trust_days`: for how long its device is to be trusted after a password, too.
-    ///
-    /// # Errors
-    /// `Error::PasskeyRefused` for one that is not known, or whose proof is not good; `Error::AccountDisabled` once it is;
-    /// `Error::Invalid` naming `challenge_id`, `credential` or `trust_device_days`.
-    pub async fn log_in(&self, by: Initiator, reply: Reply, trust_days: Option<u32>) -> Result<LoggedIn> {
-        let now = self.env.now();
-        let proof = self.judge(&by, Purpose::Login, reply, None).await?;
-        let user = self.store.get(|tx| account::table::by_id(tx, proof.passkey.user))?;
-        let user = user.ok_or(Error::PasskeyRefused)?;
-        if !user.may_go_on() {
-            return Err(self.refuse(&by, Some(&user), "account_disabled", Error::AccountDisabled));
-        }
-        let prepared = self.tokens.prepare(&by, &user, &METHODS)?;
-        let granted = prepared.granted.clone();
-        let (device, cookie) = match self.mfa.new_device(user.id, trust_days)? {
-            Some((device, token)) => (Some(device), Some((token, device.lifetime))),
-            None => (None, None),
-        };
-        let (live, who) = (self.live.clone(), by.clone());
-        let change = move |tx: &mut WriteTx| {
-            let user = account::table::by_id(tx, proof.passkey.user)?.filter(User::may_go_on);
-            let user = user.ok_or(Error::PasskeyRefused)?;
-            spend(tx, &proof, now)?;
-            insert(tx, &live, prepared, &user)?;
-            if let Some(device) = device {
-                trust(tx, &who, &user, &device, now)?;
-            }
-            let event = Event::new(&who, "passkey.used", now).about_user(&user);
-            audit::table::append(tx, described(event, &proof.passkey))
-        };
-        match self.store.write(change).await {
-            Ok(()) => {}
-            Err(error @ (Error::Invalid(_) | Error::PasskeyRefused)) => {
-                return Err(self.refuse(&by, Some(&user), "passkey_challenge_used", error));
-            }
-            Err(error) => return Err(error),
-        }
-        tracing::info!(user = user.id, "logged in with a passkey");
-        let known_device = Some(self.devices.cookie(&user));
-        Ok(LoggedIn { granted, device: cookie, recovery_codes_left: None, known_device })
-    }
-
     /// Asks a user that is known for one of its passkeys.
     ///
     /// # Errors
@@ -240,6 +197,7 @@ impl Passkeys {
         let party = self.party()?;
         let assertion = Assertion::parse(reply.credential)?;
         let opened = self.challenges.open(purpose, &reply.challenge_id);
+        let by = (by, purpose);
         let opened = opened.map_err(|error| self.refuse(by, None, "passkey_challenge", error))?;
         // An answer that comes again says nothing about copies of its passkey, whatever its counter.
         let (is_spent, known) = self
@@ -258,11 +216,11 @@ impl Passkeys {
         };
         match party.prove(&opened.state, &assertion, &passkey.stored) {
             Ok((stored, seen)) => {
-                let address = by.address.clone();
+                let address = by.0.address.clone();
                 Ok(Proof { passkey, stored, seen, mark: opened.mark, address })
             }
             Err(Flaw::CounterWentBack) => {
-                self.flag(by, passkey, user, assertion.counter().unwrap_or_default()).await?;
+                self.flag(by.0, passkey, user, assertion.counter().unwrap_or_default()).await?;
                 Err(Error::PasskeyRefused)
             }
             Err(flaw) => {
@@ -373,10 +331,20 @@ impl Passkeys {
         Ok(Question { challenge_id: self.challenges.seal(purpose, state, name)?, options })
     }
 
-    /// Keeps account of a login that is refused.
-    fn refuse(&self, by: &Initiator, user: Option<&User>, reason: &str, error: Error) -> Error {
-        tracing::info!(user = user.map(|user| user.id), address = by.address, reason, "login refused");
-        let event = Event::failed(by, "session.refused", self.env.now()).with("reason", reason);
+    /// Keeps account of a login that is refused, or of a proof in a session.
+    pub(super) fn refuse(
+        &self,
+        (by, purpose): (&Initiator, Purpose),
+        user: Option<&User>,
+        reason: &str,
+        error: Error,
+    ) -> Error {
+        let action = match purpose {
+            Purpose::Again(_) => "session.reauthentication_refused",
+            _ => "session.refused",
+        };
+        tracing::info!(user = user.map(|user| user.id), address = by.address, action, reason, "refused");
+        let event = Event::failed(by, action, self.env.now()).with("reason", reason);
         self.failures.note(user.map_or(event.clone(), |user| event.about_user(user)));
         error
     }
@@ -393,8 +361,4 @@ impl Passkeys {
             _ => Error::invalid("credential", flaw.reason()),
         }
     }
-}
-
-fn described(event: Event, passkey: &Passkey) -> Event {
-    event.with("passkey", passkey.id.to_string()).with("name", &passkey.name)
 }

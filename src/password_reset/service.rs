@@ -2,7 +2,7 @@
 use super::table::{self, MailedReset, RESETS};
 use crate::account::change::end_ways_in;
 use crate::account::{self, PasswordPolicy, Passwords, User};
-use crate::audit::{self, Event};
+use crate::audit::{self, Event, Failures};
 use crate::base::text::Email;
 use crate::base::{Env, Error, Result, Secret, Timestamp};
 use crate::crypto::user_token::{self, Kind, Presented};
@@ -29,6 +29,7 @@ pub struct PasswordResets {
     policy: PasswordPolicy,
     live: LiveSessions,
     mail: Mailer,
+    failures: Failures,
 }
 
 impl PasswordResets {
@@ -36,10 +37,10 @@ impl PasswordResets {
     pub fn new(
         (store, env): (Store, Env),
         (passwords, policy): (Passwords, PasswordPolicy),
-        live: LiveSessions,
+        (live, failures): (LiveSessions, Failures),
         mail: Mailer,
     ) -> Self {
-        Self { store, env, passwords, policy, live, mail }
+        Self { store, env, passwords, policy, live, mail, failures }
     }
 
     /// Starts the reset of a user's password; one that was started before is good for nothing from now on.
@@ -110,7 +111,8 @@ impl PasswordResets {
     pub async fn finish(&self, by: Initiator, text: &str, new: Secret) -> Result<()> {
         let now = self.env.now();
         let presented = user_token::parse(Kind::PasswordReset, text).ok_or_else(not_good)?;
-        let user = self.store.get(|tx| user_of(tx, &presented, now))?;
+        let user = self.store.get(|tx| user_of(tx, &presented, now));
+        let user = user.map_err(|error| self.refuse(&by, &presented, error))?;
         let names = (user.username.as_str(), user.email.as_str());
         self.passwords.check(&self.policy, "new_password", &new, names).await?;
         let hash = self.passwords.hash(new).await?;
@@ -130,6 +132,16 @@ impl PasswordResets {
             audit::table::append(tx, event.with("sessions_ended", ended.to_string()))
         };
         self.store.write(change).await
+    }
+
+    /// Keeps account of a reset that is refused.
+    fn refuse(&self, by: &Initiator, presented: &Presented, error: Error) -> Error {
+        if !matches!(error, Error::Unavailable(_)) {
+            let event = Event::failed(by, "user.password_reset_refused", self.env.now());
+            let user = self.store.get(|tx| account::table::by_id(tx, presented.user)).ok().flatten();
+            self.failures.note(user.map_or(event.clone(), |user| event.about_user(&user)));
+        }
+        error
     }
 }
 

@@ -53,6 +53,8 @@ pub struct Initiator {
     pub languages: String,
     /// The cookie of a browser that has logged in before, whoever's it is; of logins alone.
     pub known_device: Option<Secret>,
+    /// The session that its browser is in, where another one may begin: that takes its place.
+    pub replaces: Option<Id<Session>>,
 }
 
 /// On whose behalf something is done.

@@ -7,8 +7,7 @@ use poem_openapi::{Object, OpenApi};
 
 use super::service::Recoveries;
 use crate::base::{Result, Secret};
-use crate::http::{Cookies, Failure, Json, RequestInfo, WithCookies, spec};
-use crate::rbac::Who;
+use crate::http::{Cookies, Failure, Json, WithCookies, newcomer, spec};
 use crate::session::http::{TokenView, cookies_of};
 
 /// Recoveries of accounts.
@@ -18,7 +17,8 @@ pub struct RecoveryApi {
 }
 
 /// The errors that the form of these operations does not tell.
-pub const ERRORS: &[spec::OperationErrors] = &[("recover_account", &["SERVICE_UNAVAILABLE"])];
+pub const ERRORS: &[spec::OperationErrors] =
+    &[("recover_account", &["TOO_MANY_ATTEMPTS", "SERVICE_UNAVAILABLE"])];
 
 #[derive(Object)]
 #[oai(example)]
@@ -41,10 +41,12 @@ impl RecoveryApi {
         body: Json<RecoverBody>,
     ) -> Result<WithCookies<Json<TokenView>>, Failure> {
         let RecoverBody { token, new_password } = body.0;
-        let by = RequestInfo::of(request)?.initiator(Who::Nobody);
-        let by = by.on_device(self.cookies.known_device(request.headers()));
-        let granted = self.recoveries.finish(by, &token, new_password.map(Secret::new)).await?;
-        Ok(WithCookies(Json(TokenView::of(&granted)), cookies_of(&self.cookies, &granted)?))
+        let by = newcomer(request, &self.cookies)?;
+        let (granted, known_device) =
+            self.recoveries.finish(by, &token, new_password.map(Secret::new)).await?;
+        let mut cookies = cookies_of(&self.cookies, &granted)?;
+        cookies.push(self.cookies.of_known_device(&known_device)?);
+        Ok(WithCookies(Json(TokenView::of(&granted)), cookies))
     }
 }
 

@@ -2,7 +2,7 @@
 use super::table::RECOVERIES;
 use crate::account::change::end_ways_in;
 use crate::account::{self, PasswordPolicy, Passwords, User};
-use crate::audit::{self, Event};
+use crate::audit::{self, Event, Failures};
 use crate::base::{Env, Error, Result, Secret, Timestamp};
 use crate::crypto::user_token::{self, Kind, Presented};
 use crate::mail::{self, Mailer};
@@ -13,6 +13,7 @@ use crate::session::change::{end_all, insert};
 use crate::session::model::{MULTI_FACTOR, RECOVERY};
 use crate::session::{Granted, LiveSessions, SessionTokens};
 use crate::store::{Store, Tx, WriteTx};
+use crate::throttle::{Devices, Guess, Throttle};
 
 /// How long a recovery may be finished, in seconds: an hour.
 const LIFETIME_SECS: i64 = 3600;
@@ -27,6 +28,9 @@ pub struct Recoveries {
     pub tokens: SessionTokens,
     pub live: LiveSessions,
     pub mail: Mailer,
+    pub failures: Failures,
+    pub throttle: Throttle,
+    pub devices: Devices,
 }
 
 impl Recoveries {
@@ -59,11 +63,23 @@ impl Recoveries {
     ///
     /// # Errors
     /// `Error::Invalid` naming `token` for a text that is not (or no longer) good, `new_password` for one that the policy
-    /// refuses; `Error::Busy` when too many hashes wait.
-    pub async fn finish(&self, by: Initiator, text: &str, new_password: Option<Secret>) -> Result<Granted> {
+    /// refuses; `Error::TooManyAttempts`; `Error::Busy` when too many hashes wait.
+    ///
+    /// # Returns
+    /// What the session has, and what says later that its browser is known.
+    pub async fn finish(
+        &self,
+        by: Initiator,
+        text: &str,
+        new_password: Option<Secret>,
+    ) -> Result<(Granted, String)> {
         let now = self.env.now();
         let presented = user_token::parse(Kind::Recovery, text).ok_or_else(not_good)?;
-        let user = self.store.get(|tx| user_of(tx, &presented, now))?;
+        let ticket = self.throttle.admit(&Guess::Text { network: by.network() });
+        let ticket = ticket.map_err(|error| self.refuse(&by, &presented, "too_many_attempts", error))?;
+        let user = self.store.get(|tx| user_of(tx, &presented, now));
+        let user = user.map_err(|error| self.refuse(&by, &presented, "token", error))?;
+        ticket.succeeded();
         let hash = match new_password {
             None => None,
             Some(new) => {
@@ -93,10 +109,21 @@ impl Recoveries {
             if new.password_hash != old.password_hash {
                 mail.notify(tx, mail::Kind::PasswordChanged, &old, &by, &[])?;
             }
-            insert(tx, &live, prepared, &new)
+            insert(tx, &live, prepared, &new)?;
+            Ok(new)
         };
-        self.store.write(change).await?;
-        Ok(granted)
+        let user = self.store.write(change).await?;
+        Ok((granted, self.devices.cookie(&user)))
+    }
+
+    /// Keeps account of a recovery that is refused.
+    fn refuse(&self, by: &Initiator, presented: &Presented, reason: &str, error: Error) -> Error {
+        if !matches!(error, Error::Unavailable(_)) {
+            let event = Event::failed(by, "user.recovery_refused", self.env.now()).with("reason", reason);
+            let user = self.store.get(|tx| account::table::by_id(tx, presented.user)).ok().flatten();
+            self.failures.note(user.map_or(event.clone(), |user| event.about_user(&user)));
+        }
+        error
     }
 }
 

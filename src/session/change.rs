@@ -33,13 +33,20 @@ pub(super) fn current(tx: &impl Tx, id: Id<Session>) -> Result<Option<(Session, 
     Ok(user.map(|user| (session, user)))
 }
 
-/// Writes a new session; the oldest of its user's end where there would be too many. Its user hears of a new device.
+/// Writes a new session. The one whose place it takes ends, and the oldest of its user's where there would be too many. Its
+/// user hears of a new device.
 ///
 /// # Errors
 /// `Error::Unavailable` when the store does not serve.
 pub fn insert(tx: &mut WriteTx, live: &LiveSessions, new: Prepared, user: &User) -> Result<()> {
-    let Prepared { session, limit, event, notice, .. } = new;
+    let Prepared { session, limit, replaces, event, notice, .. } = new;
+    // First: a browser that is in a session of the user's is not new, though that session ends.
     arrival::note(tx, user.id, notice, (&session.origin, event.at))?;
+    if let Some(old) = replaces.map_or(Ok(None), |id| table::by_id(tx, id))? {
+        end(tx, live, old.id)?;
+        let replaced = replaced(tx, &old, &event)?;
+        audit::table::append(tx, replaced)?;
+    }
     let ids = table::ids_of_user(tx, user.id)?;
     for id in ids.iter().take((ids.len() + 1).saturating_sub(limit)) {
         end(tx, live, *id)?;
@@ -48,6 +55,13 @@ pub fn insert(tx: &mut WriteTx, live: &LiveSessions, new: Prepared, user: &User)
     }
     table::insert(tx, &session)?;
     audit::table::append(tx, event)
+}
+
+/// What is said of a session whose place another one takes; `new`: what is said of that.
+fn replaced(tx: &impl Tx, old: &Session, new: &Event) -> Result<Event> {
+    let event = Event { action: "session.revoked".to_owned(), details: Vec::new(), ..new.clone() };
+    let event = event.about(SubjectId::User(old.user), &name_of(tx, old.user)?);
+    Ok(event.with("session", old.id.to_string()).with("reason", "replaced_by_login"))
 }
 
 /// Writes a session whose user has proven again who it is. Neither the access token that asked for it nor the refresh

@@ -69,6 +69,8 @@ pub struct Prepared {
     pub(super) session: Session,
     /// Sessions of one user at a time.
     pub(super) limit: usize,
+    /// The session that it takes the place of.
+    pub(super) replaces: Option<Id<Session>>,
     pub(super) event: Event,
     pub(super) notice: Option<Notice>,
     /// For its client, once it is written.
@@ -138,7 +140,8 @@ impl SessionTokens {
         let event = Event::new(&Initiator { who, ..by.clone() }, "session.created", now).about_user(user);
         let event = event.with("amr", session.amr.join(" "));
         let notice = self.arrivals.notice(by, user, &session.origin, now)?;
-        Ok(Prepared { session, limit: self.lifetimes.per_user, event, notice, granted })
+        let (limit, replaces) = (self.lifetimes.per_user, by.replaces);
+        Ok(Prepared { session, limit, replaces, event, notice, granted })
     }
 
     /// The session of a caller as it will be once its user has proven again who it is, with new tokens: for

@@ -1,4 +1,4 @@
-//! Counts in memory, 16 bytes each, in parts that are locked one by one.
+//! Counts in memory, 20 bytes each, in parts that are locked one by one.
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -42,18 +42,21 @@ impl Counters {
     ///
     /// # Errors
     /// How many seconds there are to wait.
+    ///
+    /// # Returns
+    /// The count before, and with the guess.
     pub fn count(
         &self,
         key: u64,
         limits: &Limits,
         now: u32,
         stored: impl FnOnce() -> Count,
-    ) -> Result<Count, u32> {
+    ) -> Result<(Count, Count), u32> {
         let mut part = self.part(key);
         let known = part.counts.get(&key).copied().unwrap_or_else(stored);
         let counted = limits.count(known, now)?;
         part.put(key, counted, self.room);
-        Ok(known)
+        Ok((known, counted))
     }
 
     /// Changes a count that is in memory.
@@ -180,10 +183,10 @@ mod tests {
             count(&counters, 1).unwrap();
         }
         count(&counters, 2).unwrap();
-        assert_eq!(counters.take_changed(), [(1, Count { guesses: 6, last: 1000 })]);
+        assert_eq!(counters.take_changed(), [(1, Count { guesses: 6, last: 1000, rest: 0 })]);
         assert!(counters.take_changed().is_empty());
         counters.change(1, |count| Count { guesses: 0, ..count });
-        assert_eq!(counters.take_changed(), [(1, Count { guesses: 0, last: 1000 })]);
+        assert_eq!(counters.take_changed(), [(1, Count { guesses: 0, last: 1000, rest: 0 })]);
         counters.forget_before(1001);
         assert!(counters.is_empty());
     }

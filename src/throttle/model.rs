@@ -16,14 +16,20 @@ pub struct Limits {
 pub struct Count {
     pub guesses: u32,
     pub last: u32,
+    /// Seconds up to then that count for the next guess to be forgotten: whoever guesses again and again takes nothing
+    /// from what time has forgotten.
+    pub rest: u32,
 }
 
 impl Limits {
     /// What is left of a count by now.
     #[must_use]
     pub fn relieved(&self, count: Count, now: u32) -> Count {
-        let forgotten = now.saturating_sub(count.last) / self.relief.max(1);
-        Count { guesses: count.guesses.saturating_sub(forgotten), ..count }
+        let (since, relief) = (count.rest.saturating_add(now.saturating_sub(count.last)), self.relief.max(1));
+        let guesses = count.guesses.saturating_sub(since / relief);
+        // With nothing left to forget, no time is saved up.
+        let rest = if guesses == 0 { 0 } else { since % relief };
+        Count { guesses, rest, ..count }
     }
 
     /// How many seconds the guess after these has to wait, counted from the last one.
@@ -44,7 +50,9 @@ impl Limits {
         // A clock that was set back must not make anybody wait longer than the longest wait.
         let since = if now < count.last { self.longest } else { now - count.last };
         match self.wait(relieved.guesses).checked_sub(since) {
-            None | Some(0) => Ok(Count { guesses: relieved.guesses.saturating_add(1), last: now }),
+            None | Some(0) => {
+                Ok(Count { guesses: relieved.guesses.saturating_add(1), last: now, rest: relieved.rest })
+            }
             Some(left) => Err(left),
         }
     }
@@ -76,18 +84,35 @@ mod tests {
 
     #[test]
     fn what_was_long_ago_is_forgotten() {
-        let count = Count { guesses: 14, last: 1000 };
+        let count = Count { guesses: 14, last: 1000, rest: 0 };
         assert_eq!(LIMITS.relieved(count, 1599).guesses, 14);
         assert_eq!(LIMITS.relieved(count, 1000 + 600 * 5).guesses, 9);
         assert_eq!(LIMITS.relieved(count, u32::MAX).guesses, 0);
     }
 
+    #[test]
+    fn time_forgets_as_much_of_those_who_go_on_guessing() {
+        let limits = Limits { free: 100, longest: 60, relief: 60 };
+        let mut count = Count::default();
+        // Two a minute for an hour: one of them is forgotten.
+        for n in 0..120 {
+            count = limits.count(count, 1000 + n * 30).unwrap();
+        }
+        assert_eq!(count.guesses, 61);
+        // And no time is saved up while there is nothing to forget.
+        let late = limits.count(Count::default(), 1_000_000).unwrap();
+        assert_eq!(limits.count(late, 1_000_059).unwrap().guesses, 2);
+    }
+
     proptest! {
         #[test]
-        fn whoever_waits_as_long_as_told_comes_through(guesses in 0_u32..60, last in 0_u32..10_000, now in 0_u32..20_000) {
-            if let Err(left) = LIMITS.count(Count { guesses, last }, now) {
+        fn whoever_waits_as_long_as_told_comes_through(
+            guesses in 0_u32..60, last in 0_u32..10_000, rest in 0_u32..600, now in 0_u32..20_000,
+        ) {
+            let count = Count { guesses, last, rest };
+            if let Err(left) = LIMITS.count(count, now) {
                 prop_assert!(left <= LIMITS.longest);
-                let later = LIMITS.count(Count { guesses, last }, now + left);
+                let later = LIMITS.count(count, now + left);
                 prop_assert!(later.is_ok(), "{:?}", later);
             }
         }

@@ -26,16 +26,42 @@ pub struct Policy {
     pub account: Limits,
     /// For one network, whatever account.
     pub network: Limits,
+    /// For a /48 of IPv6, whatever account.
+    pub site: Limits,
 }
 
-/// What is guessed at, and from where.
+/// What is guessed at, and from where; `device`: the known one that it comes from.
 pub enum Guess<'a> {
     /// The password of what was typed into a login form.
     Login { typed: &'a str, network: IpAddr, device: Option<u64> },
+    /// The code that was mailed to an address.
+    Mailed { email: &'a str, network: IpAddr, device: Option<u64> },
+    /// A passkey; `user`: whose it says it is, if anybody's.
+    Passkey { user: Option<u64>, network: IpAddr, device: Option<u64> },
+    /// A text of 256 random bits that lets in.
+    Text { network: IpAddr },
     /// The password of a user who has a session.
     Password { user: u64, network: IpAddr },
     /// The code of a second factor of a user whose first was right.
-    Code { user: u64, network: IpAddr },
+    Code { user: u64, network: IpAddr, device: Option<u64> },
+}
+
+/// Under what names guesses of one kind are counted.
+struct Kind {
+    device: &'static [u8],
+    pair: &'static [u8],
+    account: Option<&'static [u8]>,
+    /// Whether its network is counted, too: not where somebody has shown already who it is.
+    of_network: bool,
+}
+
+/// What is counted of a guess.
+struct Counting {
+    kind: Kind,
+    /// At whose account, if one is named.
+    whose: Option<Vec<u8>>,
+    network: IpAddr,
+    device: Option<u64>,
 }
 
 /// Guesses, counted.
@@ -58,11 +84,11 @@ pub struct Ticket {
     relieved: Vec<Counted>,
 }
 
-/// What was counted, and what there was before.
+/// What was counted: what there was before, and with it.
 struct Counted {
     key: u64,
     before: Count,
-    now: u32,
+    after: Count,
 }
 
 impl Throttle {
@@ -83,31 +109,31 @@ impl Throttle {
         if !self.policy.is_on {
             return Ok(ticket);
         }
-        let Policy { pair, account, network, .. } = self.policy;
-        match guess {
-            Guess::Login { typed, device: Some(device), .. } => {
-                let key = self.key(b"device", &[&account_bytes(typed), &device.to_be_bytes()]);
+        let Policy { pair, account, network, site, .. } = self.policy;
+        let Counting { kind, whose, network: address, device } = guess.counting();
+        let from = network_bytes(address);
+        match (&whose, device) {
+            // With it a guess is counted for this device alone.
+            (Some(whose), Some(device)) => {
+                let key = self.key(kind.device, &[whose, &device.to_be_bytes()]);
                 self.count(key, &pair, &mut ticket, true)?;
+                return Ok(ticket);
             }
-            Guess::Login { typed, network: from, device: None } => {
-                let (name, from) = (account_bytes(typed), network_bytes(*from));
-                self.count(self.key(b"pair", &[&name, &from]), &pair, &mut ticket, true)?;
-                self.count(self.key(b"account", &[&name]), &account, &mut ticket, false)?;
-                self.count(self.key(b"network", &[&from]), &network, &mut ticket, false)?;
+            (Some(whose), None) => {
+                self.count(self.key(kind.pair, &[whose, &from]), &pair, &mut ticket, true)?;
+                if let Some(name) = kind.account {
+                    self.count(self.key(name, &[whose]), &account, &mut ticket, false)?;
+                }
             }
-            Guess::Password { user, network } => {
-                self.count_user(b"password", *user, *network, &mut ticket)?;
+            (None, _) => {}
+        }
+        if kind.of_network {
+            self.count(self.key(b"network", &[&from]), &network, &mut ticket, false)?;
+            if let Some(around) = site_bytes(address) {
+                self.count(self.key(b"site", &[&around]), &site, &mut ticket, false)?;
             }
-            Guess::Code { user, network } => self.count_user(b"code", *user, *network, &mut ticket)?,
         }
         Ok(ticket)
-    }
-
-    /// Counts what is guessed of a user from a network, and from everywhere.
-    fn count_user(&self, kind: &[u8], user: u64, network: IpAddr, ticket: &mut Ticket) -> Result<()> {
-        let (user, from) = (user.to_be_bytes(), network_bytes(network));
-        self.count(self.key(kind, &[&user, &from]), &self.policy.pair, ticket, true)?;
-        self.count(self.key(kind, &[&user]), &self.policy.account, ticket, false)
     }
 
     fn count(&self, key: u64, limits: &Limits, ticket: &mut Ticket, clears: bool) -> Result<()> {
@@ -115,9 +141,9 @@ impl Throttle {
         // A store that does not serve forgets what was before a restart, and no more.
         let stored = || self.store.get(|tx| table::count(tx, key)).unwrap_or_else(|_| Count::default());
         match self.counters.count(key, limits, now, stored) {
-            Ok(before) => {
+            Ok((before, after)) => {
                 let keys = if clears { &mut ticket.cleared } else { &mut ticket.relieved };
-                keys.push(Counted { key, before, now });
+                keys.push(Counted { key, before, after });
                 Ok(())
             }
             Err(wait) => {
@@ -125,6 +151,12 @@ impl Throttle {
                 Err(Error::TooManyAttempts { retry_after_secs: u64::from(wait) })
             }
         }
+    }
+
+    /// A number for what somebody typed: the same however it is spelled, and one that nobody outside can foresee.
+    #[must_use]
+    pub fn number_of(&self, typed: &str) -> u64 {
+        self.key(b"number", &[&account_bytes(typed)])
     }
 
     /// Writes what was counted since the last time.
@@ -169,12 +201,49 @@ impl Throttle {
     }
 }
 
+impl Guess<'_> {
+    fn counting(&self) -> Counting {
+        const LOGIN: Kind =
+            Kind { device: b"device", pair: b"pair", account: Some(b"account"), of_network: true };
+        const MAILED: Kind = Kind {
+            device: b"mailed device",
+            pair: b"mailed pair",
+            account: Some(b"mailed account"),
+            of_network: true,
+        };
+        const PASSKEY: Kind =
+            Kind { device: b"passkey device", pair: b"passkey pair", account: None, of_network: true };
+        const PASSWORD: Kind = Kind {
+            device: b"password device",
+            pair: b"password",
+            account: Some(b"password"),
+            of_network: false,
+        };
+        const CODE: Kind =
+            Kind { device: b"code device", pair: b"code", account: Some(b"code"), of_network: false };
+        let user = |user: &u64| Some(user.to_be_bytes().to_vec());
+        let (kind, whose, network, device) = match self {
+            Self::Login { typed, network, device } => (LOGIN, Some(account_bytes(typed)), network, *device),
+            Self::Mailed { email, network, device } => (MAILED, Some(account_bytes(email)), network, *device),
+            Self::Passkey { user: whose, network, device } => {
+                (PASSKEY, whose.as_ref().and_then(user), network, *device)
+            }
+            Self::Text { network } => (PASSKEY, None, network, None),
+            Self::Password { user: whose, network } => (PASSWORD, user(whose), network, None),
+            Self::Code { user: whose, network, device } => (CODE, user(whose), network, *device),
+        };
+        Counting { kind, whose, network: *network, device }
+    }
+}
+
 impl Ticket {
     /// The guess was right: it is taken back, and what its guesser got wrong before is forgotten.
     pub fn succeeded(self) {
         let clear =
             |counted: &Counted| self.counters.change(counted.key, |count| Count { guesses: 0, ..count });
         let own: u32 = self.cleared.iter().map(clear).sum();
+        // Itself at least, where no account is named.
+        let own = own.max(1);
         for Counted { key, .. } in &self.relieved {
             self.counters.change(*key, |count| Count { guesses: count.guesses.saturating_sub(own), ..count });
         }
@@ -186,11 +255,14 @@ impl Ticket {
     }
 
     fn take_back(&self) {
-        for Counted { key, before, now } in self.cleared.iter().chain(&self.relieved) {
+        for Counted { key, before, after } in self.cleared.iter().chain(&self.relieved) {
             self.counters.change(*key, |count| {
                 // Unless somebody guessed meanwhile, it is as if nobody had.
-                let last = if count.last == *now { before.last } else { count.last };
-                Count { guesses: count.guesses.saturating_sub(1), last }
+                if count == *after {
+                    *before
+                } else {
+                    Count { guesses: count.guesses.saturating_sub(1), ..count }
+                }
             });
         }
     }
@@ -208,4 +280,18 @@ fn network_bytes(address: IpAddr) -> Vec<u8> {
         IpAddr::V4(v4) => v4.octets().to_vec(),
         IpAddr::V6(v6) => v6.octets()[..8].to_vec(),
     }
+}
+
+/// The /48 of an IPv6 address, which many customers have the whole of (RFC 6177).
+fn site_bytes(address: IpAddr) -> Option<Vec<u8>> {
+    match address.to_canonical() {
+        IpAddr::V4(_) => None,
+        IpAddr::V6(v6) => Some(v6.octets()[..6].to_vec()),
+    }
+}
+
+/// Somebody's surroundings: an IPv4 address, or the /48 of an IPv6 one.
+#[must_use]
+pub fn surroundings(address: IpAddr) -> Vec<u8> {
+    site_bytes(address).unwrap_or_else(|| network_bytes(address))
 }

@@ -44,7 +44,8 @@ pub const CHECKS: &[(&str, Check)] = &[(COUNTS.name(), |_, _, value| COUNTS.deco
 /// `Error::Unavailable` when the store does not serve, here and below.
 pub fn count(tx: &impl Tx, key: u64) -> Result<Count> {
     let stored = COUNTS.get(tx, &key.to_be_bytes())?;
-    Ok(stored.map_or(Count::default(), |stored| Count { guesses: stored.guesses, last: stored.last }))
+    // A restart takes away what counted for the next guess to be forgotten, which is minutes.
+    Ok(stored.map_or(Count::default(), |Stored { guesses, last }| Count { guesses, last, rest: 0 }))
 }
 
 /// Writes counts; one with few guesses is as good as none.

@@ -74,6 +74,11 @@ async fn a_reset_is_good_once_and_for_half_an_hour_and_only_the_last_one() {
     let change = json!({"current_password": OTHER_PASSWORD, "new_password": PASSWORD});
     app.done(post(&ann, "/auth/password/change", &change)).await;
     app.refuses(reset(&app, &fourth["token"], OTHER_PASSWORD), "token").await;
+    // What was a text of ours is written down, with whose it was.
+    let told = crate::mail::events(&app, "user.password_reset_refused").await;
+    let about: Vec<_> = told.iter().map(|event| (&event["subject"]["name"], &event["outcome"])).collect();
+    assert!(about.iter().all(|about| *about == (&json!("ann"), &json!("failure"))), "{told:?}");
+    assert_eq!(told.iter().map(|event| event["count"].as_u64().unwrap()).sum::<u64>(), 4);
 }
 
 #[tokio::test]

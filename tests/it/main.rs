@@ -25,6 +25,7 @@ mod rbac;
 mod security;
 mod service_accounts;
 mod session;
+mod stand_ins;
 mod support;
 mod throttle;
 mod transfer;

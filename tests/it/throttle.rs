@@ -188,11 +188,43 @@ async fn another_password_knows_no_browser() {
     let device = device_of(&guess(&app, "ann", PASSWORD).send().await.unwrap());
     app.clock.advance_secs(1);
     let body = json!({"current_password": PASSWORD, "new_password": "staple 17 of the donkey"});
-    assert_eq!(status(ann.bearer(Method::POST, "/auth/password/change").json(&body)).await, 204);
+    let changed = ann.bearer(Method::POST, "/auth/password/change").json(&body).send().await.unwrap();
+    assert_eq!(changed.status(), 204);
+    let renewed = device_of(&changed);
     for _ in 0..10 {
         app.fails(guess(&app, "ann", WRONG), 401, "INVALID_CREDENTIALS").await;
     }
     assert_eq!(wait(&app, on_device(guess(&app, "ann", WRONG), &device)).await, 1);
+    // But for the browser in which it was chosen.
+    let answer = on_device(guess(&app, "ann", "staple 17 of the donkey"), &renewed);
+    assert_eq!(status(answer).await, 200);
+}
+
+#[tokio::test]
+async fn a_recovery_makes_its_browser_known() {
+    let app = TestApp::start().await;
+    let ann = app.user("ann").await;
+    app.clock.advance_secs(1);
+    let start = app.app.recoveries.start(auth_service::rbac::Initiator::host(), ann.id()).await;
+    let new = "staple 17 of the donkey";
+    let body = json!({"token": start.unwrap().0.expose(), "new_password": new});
+    let device = device_of(&app.post("/auth/recover", &body).await);
+    for _ in 0..10 {
+        app.fails(guess(&app, "ann", WRONG), 401, "INVALID_CREDENTIALS").await;
+    }
+    assert_eq!(wait(&app, guess(&app, "ann", new)).await, 1);
+    assert_eq!(status(on_device(guess(&app, "ann", new), &device)).await, 200);
+}
+
+#[tokio::test]
+async fn a_program_that_changes_a_password_gets_no_cookie() {
+    let app = TestApp::start().await;
+    let ann = app.user("ann").await;
+    let key = ann.key(json!({"name": "all", "unrestricted": true})).await;
+    let body = json!({"current_password": PASSWORD, "new_password": "staple 17 of the donkey"});
+    let change = app.request(Method::POST, "/auth/password/change").header("X-API-Key", key).json(&body);
+    let answer = change.send().await.unwrap();
+    assert_eq!((answer.status().as_u16(), answer.headers().get("set-cookie")), (204, None));
 }
 
 #[tokio::test]
@@ -213,6 +245,26 @@ async fn a_network_that_tries_many_accounts_is_slowed_and_others_are_not() {
         assert!(left <= 60, "{left}");
         app.clock.advance_secs(left);
         app.fails(stuff(200), 401, "INVALID_CREDENTIALS").await;
+    }
+}
+
+#[tokio::test]
+async fn whoever_has_a_whole_site_of_networks_is_slowed_too() {
+    let setup = Setup::default().with("trusted_proxies", "127.0.0.0/8");
+    let app = setup.with("throttle.free_guesses_of_network", "5").start().await;
+    app.register("ann").await;
+    let stuff = |n: usize| from(guess(&app, &format!("user{n}"), WRONG), &format!("2001:db8:7:{n:x}::1"));
+    for n in 0..20 {
+        app.fails(stuff(n), 401, "INVALID_CREDENTIALS").await;
+    }
+    assert_eq!(wait(&app, stuff(20)).await, 1);
+    let of_ann = |address| from(guess(&app, "ann", PASSWORD), address);
+    assert_eq!(wait(&app, of_ann("2001:db8:7:ffff::1")).await, 1);
+    assert_eq!(status(of_ann("2001:db8:8::1")).await, 200);
+    // A right password there is no guess, as elsewhere.
+    app.clock.advance_secs(61);
+    for _ in 0..10 {
+        assert_eq!(status(of_ann("2001:db8:7:ffff::1")).await, 200);
     }
 }
 

@@ -2,8 +2,8 @@
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
-use super::{Mail, mail, mails, refused, with_mail};
-use crate::support::{PASSWORD, Person, TestApp, Tokens, jwt};
+use super::{Mail, events, mail, mails, refused, with_mail};
+use crate::support::{PASSWORD, Person, TestApp, Tokens, jwt, set_cookie};
 
 const ANN: &str = "ann@example.com";
 const START: &str = "/auth/email-login/start";
@@ -90,9 +90,14 @@ async fn ten_wrong_codes_burn_it() {
         for _ in 0..wrong {
             code_fails(&app, with_code(other)).await;
         }
+        // What comes next waits no longer than a moment.
+        app.clock.advance_secs(1);
         let status = finish(&app, &with_code(&code(&right))).await.status();
-        assert_eq!(status == 200, is_good, "{wrong}");
+        assert_eq!(status, if is_good { 200 } else { 400 }, "{wrong}");
     }
+    let given_up = events(&app, "session.mail_given_up").await;
+    let told: Vec<_> = given_up.iter().map(|event| (&event["subject"]["name"], &event["outcome"])).collect();
+    assert_eq!(told, [(&json!("ann"), &json!("failure"))]);
     code_fails(&app, json!({"email": "nobody@example.com", "code": "12345678"})).await;
 }
 
@@ -103,11 +108,80 @@ async fn many_guesses_at_once_get_no_more_than_ten() {
     let other = if code(&right) == "00000000" { "00000001" } else { "00000000" };
     futures_util::future::join_all((0..16).map(|_| async { finish(&app, &with_code(other)).await.status() }))
         .await;
+    app.clock.advance_secs(1);
     code_fails(&app, with_code(&code(&right))).await;
+    app.clock.advance_secs(600);
     let again = mailed(&app).await;
     let all = (0..16).map(|_| async { finish(&app, &with_code(&code(&again))).await.status().as_u16() });
     let answers = futures_util::future::join_all(all).await;
     assert_eq!(answers.iter().filter(|status| **status == 200).count(), 1, "{answers:?}");
+}
+
+#[tokio::test]
+async fn codes_are_counted_like_passwords_and_a_known_browser_gets_through() {
+    let app = start().await;
+    let first = finish(&app, &json!({"token": mailed(&app).await.token("asm_")})).await;
+    let known = set_cookie(first.headers(), "known_device_cookie");
+    let too_many = async |body: &Value| {
+        app.fails(app.request(Method::POST, FINISH).json(body), 429, "TOO_MANY_ATTEMPTS").await;
+    };
+    for email in [ANN, "nobody@example.com"] {
+        let wrong = json!({"email": email, "code": "x"});
+        for _ in 0..10 {
+            code_fails(&app, wrong.clone()).await;
+        }
+        too_many(&wrong).await;
+        too_many(&json!({"email": email.to_uppercase(), "code": "x"})).await;
+    }
+    let right = with_code(&code(&mailed(&app).await));
+    too_many(&right).await;
+    let hers = app.request(Method::POST, FINISH).json(&right);
+    let answer = hers.header("Cookie", known.split(';').next().unwrap()).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let told = events(&app, "session.refused").await;
+    let hers = |reason: &str| {
+        let about =
+            |event: &&Value| event["subject"]["name"] == "ann" && event["details"]["reason"] == reason;
+        told.iter().filter(about).map(|event| event["count"].as_u64().unwrap()).sum::<u64>()
+    };
+    assert_eq!((hers("wrong_mailed_secret"), hers("too_many_attempts")), (10, 3));
+    // A password is another guess than a code is.
+    app.log_in("ann", PASSWORD).await;
+}
+
+#[tokio::test]
+async fn a_right_code_forgets_the_wrong_ones() {
+    let app = start().await;
+    for _ in 0..3 {
+        let right = mailed(&app).await;
+        for _ in 0..8 {
+            code_fails(&app, with_code("x")).await;
+        }
+        assert_eq!(finish(&app, &with_code(&code(&right))).await.status(), 200);
+    }
+}
+
+#[tokio::test]
+async fn a_network_that_tries_many_links_is_slowed() {
+    let setup = with_mail().with("mail.sign_in", "true").with("throttle.free_guesses_of_network", "5");
+    let app = setup.start().await;
+    app.register("ann").await;
+    mails(&app).await;
+    let right = mailed(&app).await.token("asm_");
+    let wrong = if right.ends_with('A') { "E" } else { "A" };
+    let wrong = json!({"token": format!("{}{wrong}", &right[..right.len() - 1])});
+    for _ in 0..5 {
+        refused(&app, FINISH, wrong.clone()).await;
+    }
+    app.fails(app.request(Method::POST, FINISH).json(&wrong), 429, "TOO_MANY_ATTEMPTS").await;
+    let recover = json!({"token": wrong["token"].as_str().unwrap().replace("asm_", "asc_")});
+    app.fails(app.request(Method::POST, "/auth/recover").json(&recover), 429, "TOO_MANY_ATTEMPTS").await;
+    app.clock.advance_secs(60);
+    // One that is right takes itself back, so that it costs nobody anything.
+    for _ in 0..3 {
+        let token = mailed(&app).await.token("asm_");
+        assert_eq!(finish(&app, &json!({"token": token})).await.status(), 200);
+    }
 }
 
 #[tokio::test]

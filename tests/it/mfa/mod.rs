@@ -1,5 +1,6 @@
 //! Second factors: an app, recovery codes, trusted devices, and what a session made without them may do.
 mod enrolment;
+mod flood;
 mod gone;
 mod login;
 mod policy;

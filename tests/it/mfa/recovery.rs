@@ -64,6 +64,10 @@ async fn it_is_good_once_for_an_hour_and_the_last_one_counts() {
     refused(&app, &older).await;
     refused(&app, &newer[..newer.len() - 1]).await;
     refused(&app, &newer.replace("asc_", "asp_")).await;
+    // What was a text of ours, or claims to be, is written down.
+    let told = crate::mail::events(&app, "user.recovery_refused").await;
+    let told: Vec<_> = told.iter().map(|event| (&event["subject"]["name"], &event["count"])).collect();
+    assert_eq!(told, [(&json!("ann"), &json!(1))]);
     app.clock.advance_secs(3600);
     refused(&app, &newer).await;
     app.app.tend().await;

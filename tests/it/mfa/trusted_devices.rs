@@ -135,4 +135,11 @@ async fn the_oldest_of_more_than_twenty_is_trusted_no_longer() {
     assert_eq!(listed(&ann).await.len(), 20);
     asks_again(&ann, &first).await;
     assert_eq!(ann.log_in_on(&last).await.status(), 200);
+    let told = crate::mail::events(&app, "mfa.trusted_device_removed").await;
+    assert_eq!(told.len(), 1);
+    let event = &told[0];
+    assert_eq!(
+        (&event["actor"]["type"], &event["subject"]["name"], &event["details"]["reason"]),
+        (&json!("system"), &json!("ann"), &json!("too_many_devices"))
+    );
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{
     asked_for_login, asked_for_new, device, events, listed, log_in, logged_in, login, refusal, register,
 };
-use crate::support::{Authenticator, TestApp, bytes, jwt, set_cookie, text};
+use crate::support::{Authenticator, Setup, TestApp, bytes, jwt, set_cookie, text};
 
 #[tokio::test]
 async fn a_passkey_is_a_whole_login_without_any_name() {
@@ -251,6 +251,76 @@ async fn what_is_seen_of_backups_is_kept_up_to_date_and_must_not_be_taken_back()
     let answer = log_in(&app, &mut device).await;
     app.failure(Method::POST, answer, 401, "INVALID_CREDENTIALS").await;
     assert_eq!(refusal(&app).await, "passkey_backup_state");
+}
+
+#[tokio::test]
+async fn a_login_ends_the_session_of_its_browser() {
+    let app = TestApp::start().await;
+    let mut device = device(&app);
+    register(&app.user("ann").await, &mut device).await;
+    let before = app.user("bob").await;
+    let asked = asked_for_login(&app).await;
+    let credential = device.get(&asked["options"]);
+    let cookie = format!("access_token_cookie={}", before.tokens.access);
+    app.json(login(&app, &asked, &credential).header("Cookie", cookie), 200).await;
+    before.is_out("TOKEN_REVOKED").await;
+}
+
+#[tokio::test]
+async fn answers_are_counted_before_they_are_looked_at_and_a_known_browser_gets_through() {
+    let app = TestApp::start().await;
+    let mut device = device(&app);
+    register(&app.user("ann").await, &mut device).await;
+    let known = set_cookie(log_in(&app, &mut device).await.headers(), "known_device_cookie");
+    device.verifies = false;
+    for _ in 0..10 {
+        let answer = log_in(&app, &mut device).await;
+        app.failure(Method::POST, answer, 401, "INVALID_CREDENTIALS").await;
+    }
+    device.verifies = true;
+    let asked = asked_for_login(&app).await;
+    let credential = device.get(&asked["options"]);
+    app.fails(login(&app, &asked, &credential), 429, "TOO_MANY_ATTEMPTS").await;
+    assert_eq!(refusal(&app).await, "too_many_attempts");
+    let hers = login(&app, &asked, &credential).header("Cookie", known.split(';').next().unwrap());
+    let answer = hers.send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let again = answer.headers().get_all("set-cookie").iter();
+    assert!(again.map(|value| value.to_str().unwrap()).all(|cookie| !cookie.starts_with("known_device")));
+    // A password is another guess than a passkey is.
+    app.log_in("ann", crate::support::PASSWORD).await;
+    app.clock.advance_secs(1);
+    logged_in(&app, &mut device).await;
+    device.verifies = false;
+    for _ in 0..9 {
+        let answer = log_in(&app, &mut device).await;
+        app.failure(Method::POST, answer, 401, "INVALID_CREDENTIALS").await;
+    }
+}
+
+#[tokio::test]
+async fn a_network_that_tries_many_passkeys_is_slowed() {
+    let setup = Setup::default().with("throttle.free_guesses_of_network", "5");
+    let app = setup.with("trusted_proxies", "127.0.0.0/8").start().await;
+    let mut device = device(&app);
+    register(&app.user("ann").await, &mut device).await;
+    let asked = asked_for_login(&app).await;
+    let credential = device.get(&asked["options"]);
+    let guess = |n: usize| {
+        let mut unknown = credential.clone();
+        unknown["id"] = json!(text(&[n as u8; 16]));
+        unknown["rawId"] = unknown["id"].clone();
+        login(&app, &asked, &unknown).header("X-Forwarded-For", "203.0.113.7")
+    };
+    for n in 0..5 {
+        app.fails(guess(n), 401, "INVALID_CREDENTIALS").await;
+    }
+    app.fails(guess(5), 429, "TOO_MANY_ATTEMPTS").await;
+    // Passwords are counted with them.
+    let body = json!({"username": "ann", "password": crate::support::PASSWORD});
+    let password = app.request(Method::POST, "/auth/token").json(&body);
+    app.fails(password.header("X-Forwarded-For", "203.0.113.7"), 429, "TOO_MANY_ATTEMPTS").await;
+    app.json(login(&app, &asked, &credential).header("X-Forwarded-For", "203.0.113.8"), 200).await;
 }
 
 #[tokio::test]

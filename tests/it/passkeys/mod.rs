@@ -78,7 +78,12 @@ async fn events(app: &TestApp, action: &str) -> Vec<auth_service::audit::Event> 
 
 /// Why the last login was refused, as the trail says.
 async fn refusal(app: &TestApp) -> String {
-    let refused = events(app, "session.refused").await;
+    refusal_of(app, "session.refused").await
+}
+
+/// Why the last one of an action was refused.
+async fn refusal_of(app: &TestApp, action: &str) -> String {
+    let refused = events(app, action).await;
     let reason = refused.last().unwrap().details.iter().find(|(name, _)| name == "reason").unwrap();
     reason.1.clone()
 }

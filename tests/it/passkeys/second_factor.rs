@@ -2,9 +2,11 @@
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
-use super::{asked_for_login, device, events, listed, log_in, logged_in, refusal, register};
+use super::{asked_for_login, device, events, listed, log_in, logged_in, refusal_of, register};
 use crate::mfa::WithApp;
 use crate::support::{Authenticator, PASSWORD, Person, TestApp, Tokens, jwt, set_cookie};
+
+const AGAIN_REFUSED: &str = "session.reauthentication_refused";
 
 /// Somebody whose password asks for a passkey, too.
 pub(super) async fn with_passkey<'a>(app: &'a TestApp, name: &str, device: &mut Authenticator) -> Person<'a> {
@@ -57,6 +59,11 @@ async fn a_password_and_then_a_passkey_make_a_session_that_says_so() {
     let ann = app.person(Tokens::from(answer).await);
     assert_eq!(jwt::claims(&ann.tokens.access)["amr"], json!(["pwd", "pop", "mfa"]));
     assert_eq!(listed(&ann).await[0]["last_used_at"], "2027-01-15T08:00:00Z");
+    // Once for the login that turned it on, and once for this one.
+    let used = events(&app, "passkey.used").await;
+    let whose: Vec<_> = used.iter().map(|event| event.subject.as_ref().unwrap().name.as_str()).collect();
+    assert_eq!(whose, ["ann", "ann"]);
+    assert!(used[1].details.iter().any(|(name, value)| name == "name" && value == "Laptop"));
     // The login is done, and the answer with it.
     let answer = verify(&app, &lacking, &asked, &credential).await;
     app.failure(Method::POST, answer, 401, "INVALID_TOKEN").await;
@@ -170,14 +177,17 @@ async fn a_passkey_proves_again_who_it_is() {
         |who: &Person| who.bearer(Method::POST, "/auth/reauthenticate").json(&json!({"passkey": passkey}));
     // Not in another session of the same user.
     app.refuses(prove(&other), "challenge_id").await;
-    assert_eq!(refusal(&app).await, "passkey_challenge");
+    assert_eq!(refusal_of(&app, AGAIN_REFUSED).await, "passkey_challenge");
     let answer = prove(&ann).send().await.unwrap();
     assert_eq!(answer.status(), 200);
     let proven = app.person(Tokens::from(answer).await);
     assert_eq!(jwt::claims(&proven.tokens.access)["amr"], json!(["pwd", "pop", "mfa"]));
     app.json(proven.bearer(Method::POST, "/auth/passkeys/register/start").json(&json!({})), 200).await;
     app.refuses(prove(&proven), "challenge_id").await;
-    assert_eq!(refusal(&app).await, "passkey_challenge_used");
+    assert_eq!(refusal_of(&app, AGAIN_REFUSED).await, "passkey_challenge_used");
+    assert!(events(&app, "session.refused").await.is_empty(), "nobody tried to log in");
+    let used = events(&app, "passkey.used").await;
+    assert_eq!((used.len(), used[0].actor.name.as_str()), (1, "ann"));
 }
 
 #[tokio::test]
@@ -194,6 +204,8 @@ async fn the_passkey_of_somebody_else_proves_nothing() {
     let passkey = json!({"challenge_id": asked["challenge_id"], "credential": credential});
     let request = ann.bearer(Method::POST, "/auth/reauthenticate").json(&json!({"passkey": passkey}));
     app.fails(request, 401, "INVALID_CREDENTIALS").await;
+    let refused = events(&app, AGAIN_REFUSED).await.pop().unwrap();
+    assert_eq!((refused.actor.name.as_str(), events(&app, "session.refused").await.len()), ("ann", 0));
     let nobody = app.user("bob").await;
     let request = nobody.bearer(Method::POST, "/auth/reauthenticate/passkey/start");
     app.fails(request, 404, "NOT_FOUND").await;

@@ -234,7 +234,7 @@ async fn every_login_is_a_session_of_its_own_whatever_cookies_came_with_it() {
     let second = app.person(crate::support::Tokens::from(answer).await);
     assert_ne!(first.session(), second.session());
     assert_ne!(first.tokens.csrf, second.tokens.csrf);
-    first.log_out().await;
+    first.is_out("TOKEN_REVOKED").await;
     assert_eq!(second.status().await, 200);
     let stale = login(&app, "ann", PASSWORD).header("Cookie", cookies);
     app.json(stale, 200).await;

@@ -4,3 +4,4 @@ mod login;
 mod logout;
 mod refresh;
 mod replay;
+mod rotation;

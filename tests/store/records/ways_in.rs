@@ -36,8 +36,13 @@ fn a_login_that_waits_is_written_as_ever() {
         wrong: 9,
         created_at: TIME,
         expires_at: TIME.plus_secs(600),
+        from: vec![203, 0, 113, 7],
+        is_known: true,
     };
-    check("login.pending", &pending, |_| pending.clone());
+    check("login.pending", &pending, |version| match version {
+        1 => Pending { from: Vec::new(), is_known: false, ..pending.clone() },
+        _ => pending.clone(),
+    });
 }
 
 #[test]
