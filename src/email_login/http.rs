@@ -87,8 +87,7 @@ impl EmailLoginApi {
         };
         let by = newcomer(request, &self.cookies)?;
         let device = self.cookies.trusted_device(request.headers()).map(Secret::new);
-        let known_device = self.cookies.known_device(request.headers());
-        let logged_in = self.logins.finish(by, shared, (device, known_device)).await?;
+        let logged_in = self.logins.finish(by, shared, device).await?;
         let mut cookies = cookies_of(&self.cookies, &logged_in.granted)?;
         if let Some(value) = &logged_in.known_device {
             cookies.push(self.cookies.of_known_device(value)?);

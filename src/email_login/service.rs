@@ -84,23 +84,18 @@ impl EmailLogins {
     }
 
     /// Takes what was mailed for a first factor. It is good once, whatever comes of the login then. `device`: the token of a
-    /// trusted one; `known_device`: what says that this browser has logged in before.
+    /// trusted one.
     ///
     /// # Errors
     /// `Error::Invalid` naming `token` or `code` for what is not (or no longer) good; `Error::TooManyAttempts`; those of a
     /// login.
-    pub async fn finish(
-        &self,
-        by: Initiator,
-        shared: Shared,
-        (device, known_device): (Option<Secret>, Option<&str>),
-    ) -> Result<LoggedIn> {
+    pub async fn finish(&self, by: Initiator, shared: Shared, device: Option<Secret>) -> Result<LoggedIn> {
         self.check_on()?;
         let user = match shared {
             Shared::Link(text) => self.redeem_link(&by, &text).await?,
-            Shared::Code { email, code } => self.redeem_code(&by, &email, &code, known_device).await?,
+            Shared::Code { email, code } => self.redeem_code(&by, &email, &code).await?,
         };
-        let known = known_device.and_then(|cookie| self.logins.devices.known(&user, cookie));
+        let known = self.logins.devices.of(&by, &user);
         let first = First { user, renewed: None, method: "email" };
         self.logins.after_first_factor(by, first, Shown { answer: None, device, known }).await
     }
@@ -123,17 +118,10 @@ impl EmailLogins {
         Ok(user)
     }
 
-    async fn redeem_code(
-        &self,
-        by: &Initiator,
-        email: &Email,
-        code: &Secret,
-        known_device: Option<&str>,
-    ) -> Result<User> {
+    async fn redeem_code(&self, by: &Initiator, email: &Email, code: &Secret) -> Result<User> {
         let (now, who) = (self.env.now(), by.clone());
         let found = self.store.get(|tx| account::table::by_login(tx, email.as_str()))?;
-        let device = found.as_ref().zip(known_device);
-        let device = device.and_then(|(user, cookie)| self.logins.devices.known(user, cookie));
+        let device = found.as_ref().and_then(|user| self.logins.devices.of(by, user));
         let id = found.map_or(0, |user| user.id);
         let guess = Guess::Mailed { email: email.as_str(), network: by.network(), device };
         let ticket = self.logins.throttle.admit(&guess);

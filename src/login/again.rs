@@ -19,14 +19,6 @@ use crate::throttle::{Guess, Ticket};
 /// Times that a change that somebody else came before is tried.
 const TRIES: usize = 3;
 
-/// What somebody who has a session shows again.
-pub struct Again {
-    pub password: Option<Secret>,
-    pub offered: Option<Offered>,
-    /// What says that this browser has logged in before.
-    pub known_device: Option<String>,
-}
-
 impl Logins {
     /// Asks whoever has to show again who it is for one of its passkeys.
     ///
@@ -47,9 +39,8 @@ impl Logins {
         by: Initiator,
         token: Arc<AccessToken>,
         user: &User,
-        shown: Again,
+        (password, offered): (Option<Secret>, Option<Offered>),
     ) -> Result<LoggedIn> {
-        let Again { password, offered, known_device } = shown;
         let (factors, has_passkey) = self.store.get(|tx| self.mfa.looked_up(tx, user.id))?;
         let answer = match offered {
             Some(Offered::Passkey(reply)) => {
@@ -70,7 +61,7 @@ impl Logins {
                 None
             }
         };
-        let known = known_device.and_then(|cookie| self.devices.known(user, &cookie));
+        let known = self.devices.of(&by, user);
         let ticket = answer.as_ref().map_or(Ok(None), |answer| self.count(&by, user, answer, known));
         let ticket = ticket.map_err(|error| self.refuse_again(&by, user, "too_many_attempts", error))?;
         for _ in 0..TRIES {

@@ -7,7 +7,6 @@ use poem_openapi::types::Example;
 use poem_openapi::{ApiRequest, Object, OpenApi};
 use serde::Serialize;
 
-use super::again::Again;
 use super::service::{Credentials, LoggedIn, Logins, Offered};
 use crate::base::{Error, Result, Secret};
 use crate::http::{Caller, Cookies, Failure, Form, Json, WithCookies, newcomer, spec};
@@ -119,10 +118,9 @@ impl LoginApi {
         let (LoginRequest::Json(Json(body)) | LoginRequest::Form(Form(body))) = body;
         let LoginBody { username, password, mfa_code } = body;
         let device = self.cookies.trusted_device(request.headers()).map(Secret::new);
-        let known_device = self.known_device(request);
         let (password, code) = (Secret::new(password), mfa_code.map(Secret::new));
         let by = newcomer(request, &self.cookies)?;
-        let credentials = Credentials { login: username, password, code, device, known_device };
+        let credentials = Credentials { login: username, password, code, device };
         let logged_in = self.logins.with_password(by, credentials).await?;
         let cookies = self.cookies_of(&logged_in)?;
         Ok(WithCookies(Json(TokenView::of(&logged_in.granted)), cookies))
@@ -150,8 +148,7 @@ impl LoginApi {
         let SecondFactorBody { mfa_token, code, passkey, trust_device_days } = body.0;
         let offered = offered(code, passkey)?.ok_or_else(|| Error::invalid("code", "is required"))?;
         let by = newcomer(request, &self.cookies)?;
-        let (known, days) = (self.known_device(request), trust_device_days);
-        let logged_in = self.logins.verify(by, &mfa_token, offered, (known.as_deref(), days)).await?;
+        let logged_in = self.logins.verify(by, &mfa_token, offered, trust_device_days).await?;
         Ok(self.answer(&logged_in)?)
     }
 
@@ -194,19 +191,14 @@ impl LoginApi {
     ) -> Result<WithCookies<Json<VerifiedView>>, Failure> {
         let token = Arc::clone(caller.actor.token().ok_or_else(no_session)?);
         let ReauthenticateBody { password, code, passkey } = body.0;
-        let (password, offered) = (password.map(Secret::new), offered(code, passkey)?);
-        let (user, known_device) = (caller.actor.user()?, self.known_device(request));
-        let shown = Again { password, offered, known_device };
-        let proven = self.logins.reauthenticate(caller.initiator(), token, user, shown).await?;
+        let shown = (password.map(Secret::new), offered(code, passkey)?);
+        let by = caller.initiator().on_device(self.cookies.known_device(request.headers()));
+        let proven = self.logins.reauthenticate(by, token, caller.actor.user()?, shown).await?;
         Ok(self.answer(&proven)?)
     }
 }
 
 impl LoginApi {
-    fn known_device(&self, request: &Request) -> Option<String> {
-        self.cookies.known_device(request.headers()).map(str::to_owned)
-    }
-
     fn cookies_of(&self, logged_in: &LoggedIn) -> Result<Vec<HeaderValue>> {
         let mut cookies = cookies_of(&self.cookies, &logged_in.granted)?;
         if let Some((token, lifetime)) = &logged_in.device {

@@ -40,8 +40,6 @@ pub struct Credentials {
     pub code: Option<Secret>,
     /// The token of a trusted device.
     pub device: Option<Secret>,
-    /// What says that this browser has logged in before.
-    pub known_device: Option<String>,
 }
 
 /// What somebody offers for a second factor.
@@ -70,15 +68,14 @@ impl Logins {
     /// `Error::AccountDisabled` once the password is right; `Error::MfaRequired` when it is not enough;
     /// `Error::InvalidMfaCode`; `Error::Busy` when too many hashes wait.
     pub async fn with_password(&self, by: Initiator, credentials: Credentials) -> Result<LoggedIn> {
-        let Credentials { login, password, code, device, known_device } = credentials;
+        let Credentials { login, password, code, device } = credentials;
         // What is done for a name that nobody has is what would be done for one of those that somebody has; which one, its
         // name decides, so that it is always the same. Both are looked up for every name.
         let number = self.throttle.number_of(&login);
         let (user, like) = self.store.get(|tx| {
             Ok((account::table::by_login(tx, &login)?, account::table::hash_of_some(tx, number)?))
         })?;
-        let known =
-            user.as_ref().zip(known_device).and_then(|(user, cookie)| self.devices.known(user, &cookie));
+        let known = user.as_ref().and_then(|user| self.devices.of(&by, user));
         let guess = Guess::Login { typed: &login, network: by.network(), device: known };
         let ticket = self.throttle.admit(&guess);
         let ticket = ticket.map_err(|error| self.refuse(&by, user.as_ref(), "too_many_attempts", error))?;
@@ -173,8 +170,7 @@ impl Logins {
         Ok(Error::MfaRequired(SecondFactor { mfa_token, methods }))
     }
 
-    /// Finishes a login that waits for a second factor. `known_device`: what says that its browser has logged in before;
-    /// `trust_days`: for how long its device is to be trusted.
+    /// Finishes a login that waits for a second factor. `trust_days`: for how long its device is to be trusted.
     ///
     /// # Errors
     /// `Error::InvalidToken` for a token that is none, was used already, or got ten wrong answers; `Error::TokenExpired`;
@@ -184,14 +180,14 @@ impl Logins {
         by: Initiator,
         mfa_token: &str,
         offered: Offered,
-        (known_device, trust_days): (Option<&str>, Option<u32>),
+        trust_days: Option<u32>,
     ) -> Result<LoggedIn> {
         let parts = self.parts(by.clone());
         let token = user_token::parse(Kind::Login, mfa_token).ok_or(Error::InvalidToken)?;
         let device = self.mfa.new_device(token.user, trust_days)?;
         let (pending, user) = self.waiting(&by, &token)?;
         let answer = self.read(&by, &token, offered).await?;
-        let known = known_device.and_then(|cookie| self.devices.known(&user, cookie));
+        let known = self.devices.of(&by, &user);
         let ticket = self.admit(&by, &user, &answer, known)?;
         let prepared = self.tokens.prepare(&by, &user, &amr_of(&pending, &answer))?;
         let granted = prepared.granted.clone();

@@ -123,8 +123,7 @@ impl PasskeyApi {
         let by = newcomer(request, &self.cookies)?;
         let FinishLoginBody { challenge_id, credential, trust_device_days } = body.0;
         let reply = Reply { challenge_id, credential: credential.0 };
-        let known = self.cookies.known_device(request.headers());
-        let logged_in = self.passkeys.log_in(by, reply, (known, trust_device_days)).await?;
+        let logged_in = self.passkeys.log_in(by, reply, trust_device_days).await?;
         let mut cookies = cookies_of(&self.cookies, &logged_in.granted)?;
         if let Some(value) = &logged_in.known_device {
             cookies.push(self.cookies.of_known_device(value)?);

@@ -15,20 +15,14 @@ use crate::store::WriteTx;
 use crate::throttle::{Guess, Ticket};
 
 impl Passkeys {
-    /// Logs in whoever has a passkey. `known_device`: what says that its browser has logged in before; `trust_days`: for how
-    /// long its device is to be trusted after a password, too.
+    /// Logs in whoever has a passkey. `trust_days`: for how long its device is to be trusted after a password, too.
     ///
     /// # Errors
     /// `Error::PasskeyRefused` for one that is not known, or whose proof is not good; `Error::AccountDisabled` once it is;
     /// `Error::Invalid` naming `challenge_id`, `credential` or `trust_device_days`; `Error::TooManyAttempts`.
-    pub async fn log_in(
-        &self,
-        by: Initiator,
-        reply: Reply,
-        (known_device, trust_days): (Option<&str>, Option<u32>),
-    ) -> Result<LoggedIn> {
+    pub async fn log_in(&self, by: Initiator, reply: Reply, trust_days: Option<u32>) -> Result<LoggedIn> {
         let now = self.env.now();
-        let (ticket, is_known) = self.admit(&by, &reply, known_device)?;
+        let (ticket, is_known) = self.admit(&by, &reply)?;
         let proof = self.judge(&by, Purpose::Login, reply, None).await?;
         let user = self.store.get(|tx| account::table::by_id(tx, proof.passkey.user))?;
         let user = user.ok_or(Error::PasskeyRefused)?;
@@ -68,11 +62,10 @@ impl Passkeys {
     }
 
     /// Counts an answer before it is looked at; says whether it comes from a browser that is known.
-    fn admit(&self, by: &Initiator, reply: &Reply, known_device: Option<&str>) -> Result<(Ticket, bool)> {
+    fn admit(&self, by: &Initiator, reply: &Reply) -> Result<(Ticket, bool)> {
         let (party, answer) = (self.party()?, Assertion::parse(reply.credential.clone())?);
         let user = self.store.get(|tx| known(tx, &answer, None, party.id()))?.map(|(_, user)| user);
-        let device = user.as_ref().zip(known_device);
-        let device = device.and_then(|(user, cookie)| self.devices.known(user, cookie));
+        let device = user.as_ref().and_then(|user| self.devices.of(by, user));
         let whose = user.as_ref().map(|user| user.id);
         let ticket = self.throttle.admit(&Guess::Passkey { user: whose, network: by.network(), device });
         let by = (by, Purpose::Login);

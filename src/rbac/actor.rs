@@ -51,7 +51,7 @@ pub struct Initiator {
     pub request_id: String,
     /// The header `Accept-Language`, cut to a bounded length: in what language mails about the change are written.
     pub languages: String,
-    /// The cookie of a browser that has logged in before, whoever's it is; of logins alone.
+    /// The cookie of a browser that has logged in before, whoever's it is; of logins, and of who shows again who it is.
     pub known_device: Option<Secret>,
     /// The session that its browser is in, where another one may begin: that takes its place.
     pub replaces: Option<Id<Session>>,

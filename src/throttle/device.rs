@@ -9,6 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::account::User;
 use crate::base::{Env, Result, constant_time_eq, entropy};
 use crate::crypto::MasterKey;
+use crate::rbac::Initiator;
 
 const ID: usize = 8;
 const MAC: usize = 16;
@@ -40,6 +41,12 @@ impl Devices {
         let bytes = URL_SAFE_NO_PAD.decode(cookie).ok().filter(|bytes| bytes.len() == ID + MAC)?;
         let (id, tag) = bytes.split_first_chunk::<ID>()?;
         constant_time_eq(tag, &self.tag(user, *id)).then(|| u64::from_be_bytes(*id))
+    }
+
+    /// The number of the device that somebody comes from, if it is one of this user.
+    #[must_use]
+    pub fn of(&self, by: &Initiator, user: &User) -> Option<u64> {
+        self.known(user, by.known_device.as_ref()?.expose())
     }
 
     fn tag(&self, user: &User, id: [u8; ID]) -> [u8; MAC] {

@@ -150,10 +150,11 @@ async fn a_second_factor_makes_a_device_no_less_new() {
         let answer = sent_from(device, request).await;
         assert_eq!(answer.status(), 200, "{}", answer.text().await.unwrap());
         app.clock.advance_secs(30);
-        let value = |name| set_cookie(answer.headers(), name).split(';').next().unwrap().to_owned();
-        (value("trusted_device_cookie"), value("known_device_cookie"))
+        answer
     };
-    let (trusted, known) = verify("Two steps", "x=y").await;
+    let answer = verify("Two steps", "x=y").await;
+    let value = |name| set_cookie(answer.headers(), name).split(';').next().unwrap().to_owned();
+    let (trusted, known) = (value("trusted_device_cookie"), value("known_device_cookie"));
     is_told(&app, "Two steps").await;
     verify("Known", &known).await;
     is_not_told(&app).await;
@@ -175,7 +176,8 @@ async fn a_passkey_on_a_new_device_is_told() {
     };
     let cookie = from("Phone", login().await).await;
     is_told(&app, "Phone").await;
-    from("Renamed", login().await.header(COOKIE, cookie)).await;
+    let known = login().await.header(COOKIE, cookie);
+    assert_eq!(sent_from("Renamed", known).await.status(), 200);
     is_not_told(&app).await;
 }
 
@@ -196,7 +198,7 @@ async fn a_mailed_link_or_code_on_a_new_device_is_told() {
     from("Tablet", finish(json!({"email": ANN, "code": code.unwrap()}))).await;
     is_told(&app, "Tablet").await;
     let known = finish(json!({"token": start().await.token("asm_")})).header(COOKIE, cookie);
-    from("Renamed", known).await;
+    assert_eq!(sent_from("Renamed", known).await.status(), 200);
     is_not_told(&app).await;
 }
 

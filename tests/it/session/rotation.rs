@@ -18,7 +18,7 @@ fn in_browser_of(request: RequestBuilder, before: &Person<'_>) -> RequestBuilder
 }
 
 /// Sends a login that must work.
-async fn logged_in<'a>(app: &'a TestApp, request: RequestBuilder) -> Person<'a> {
+async fn logged_in(app: &TestApp, request: RequestBuilder) -> Person<'_> {
     let answer = request.send().await.unwrap();
     assert_eq!(answer.status(), 200, "{}", answer.text().await.unwrap());
     app.person(Tokens::from(answer).await)
