@@ -72,7 +72,9 @@ fn printed() -> Vec<String> {
         access_lifetime: 1,
         refresh_lifetime: 1,
     };
-    let pending = Pending { password: HASH, amr: Vec::new(), wrong: 0, created_at: AT, expires_at: AT };
+    let (from, is_known) = (Vec::new(), false);
+    let pending =
+        Pending { password: HASH, amr: Vec::new(), wrong: 0, created_at: AT, expires_at: AT, from, is_known };
     vec![
         format!("{:?}", Factors { totp: Some(totp), recovery_codes: vec![HASH], ..Factors::default() }),
         format!("{:?}", Started { hash: HASH, expires_at: AT }),
