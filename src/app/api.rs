@@ -16,8 +16,8 @@ use crate::check::http::CheckApi;
 use crate::email_login::http::EmailLoginApi;
 use crate::email_verification::http::EmailApi;
 use crate::health::http::HealthApi;
-use crate::http::spec::{self, AllowTable};
-use crate::http::{Cookies, Gate, Routes, docs};
+use crate::http::allow::AllowTable;
+use crate::http::{Cookies, Failure, Gate, Routes, docs, routes, spec};
 use crate::keys::http::KeysApi;
 use crate::login::http::LoginApi;
 use crate::mail::http::MailApi;
@@ -55,24 +55,28 @@ impl App {
     /// # Errors
     /// `Error::Internal` for a spec that cannot be completed.
     pub fn endpoint(&self, extra: fn(Route) -> Route) -> Result<impl Endpoint<Output = Response> + use<>> {
-        let document = self.spec()?;
-        let allow = AllowTable::new(&document);
-        let text = document.to_string();
-        let spec = make_sync(move |_| {
-            Response::builder()
-                .header(CONTENT_TYPE, "application/json; charset=utf-8")
-                .header(CACHE_CONTROL, "no-cache")
-                .body(text.clone())
-        });
+        let operations = routes::operations(self.apis());
+        let allow = AllowTable::new(&operations);
+        let documented = self.clone();
+        let spec = make_sync(move |_| documented.spec_text());
         let viewer = self.clone();
-        let docs = docs::routes(move || viewer.api().swagger_ui_html());
+        let docs = docs::routes(move || viewer.api().rapidoc_html());
         let beside = extra(
             Route::new().at("/openapi.json", get(spec)).nest("/docs", docs).nest("/account", pages::routes()),
         );
-        let routes = Routes::new(self.api(), self.apis(), beside, &document);
+        let routes = Routes::new(self.api(), operations, beside);
         let limiter = Arc::clone(&self.limiter);
         let authenticator = Arc::new(self.clone());
         Ok(Gate::new(routes, &self.config, &self.env, authenticator, limiter, allow))
+    }
+
+    /// The OpenAPI document as text. It is large, and seldom asked for: made when somebody does, and kept nowhere.
+    fn spec_text(&self) -> poem::Result<Response> {
+        let document = self.spec().map_err(Failure)?.to_string();
+        Ok(Response::builder()
+            .header(CONTENT_TYPE, "application/json; charset=utf-8")
+            .header(CACHE_CONTROL, "no-cache")
+            .body(document))
     }
 
     /// The OpenAPI document.

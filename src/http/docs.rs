@@ -13,18 +13,16 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'u
 /// Assets change with the program alone.
 const ONE_DAY: &str = "public, max-age=86400";
 
-/// Script and style of the viewer, cut out of the one page that the framework makes of them; made when someone
-/// looks, for they are larger than all else in memory.
-static ASSETS: OnceLock<(bytes::Bytes, bytes::Bytes)> = OnceLock::new();
+/// The script of the viewer, cut out of the one page that the framework makes of it; made when someone looks, for it is
+/// larger than nearly all else in memory.
+static VIEWER: OnceLock<bytes::Bytes> = OnceLock::new();
 
 /// The routes of the page, to be nested at `/docs`. `render` makes the framework's page.
-pub fn routes(render: impl Fn() -> String + Send + Sync + Clone + 'static) -> Route {
-    let for_style = render.clone();
+pub fn routes(render: impl Fn() -> String + Send + Sync + 'static) -> Route {
     Route::new()
         .at("/", get(page()))
-        .at("/start.js", get(make_sync(|_| asset("text/javascript; charset=utf-8", START.into()))))
-        .at("/viewer.js", get(make_sync(move |_| asset("text/javascript; charset=utf-8", assets(&render).0))))
-        .at("/viewer.css", get(make_sync(move |_| asset("text/css; charset=utf-8", assets(&for_style).1))))
+        .at("/start.js", get(make_sync(|_| script(START.into()))))
+        .at("/viewer.js", get(make_sync(move |_| script(viewer(&render)))))
 }
 
 fn page() -> impl Endpoint {
@@ -36,19 +34,16 @@ fn page() -> impl Endpoint {
     })
 }
 
-fn asset(content_type: &'static str, body: bytes::Bytes) -> Response {
-    Response::builder().header(CONTENT_TYPE, content_type).header(CACHE_CONTROL, ONE_DAY).body(body)
+fn script(body: bytes::Bytes) -> Response {
+    Response::builder()
+        .header(CONTENT_TYPE, "text/javascript; charset=utf-8")
+        .header(CACHE_CONTROL, ONE_DAY)
+        .body(body)
 }
 
-fn assets(render: &impl Fn() -> String) -> (bytes::Bytes, bytes::Bytes) {
-    let made = || {
-        let page = bytes::Bytes::from(render());
-        (
-            between(&page, "<script charset=\"UTF-8\">", "</script>"),
-            between(&page, "<style charset=\"UTF-8\">", "</style>"),
-        )
-    };
-    ASSETS.get_or_init(made).clone()
+fn viewer(render: &impl Fn() -> String) -> bytes::Bytes {
+    let made = || between(&render().into(), "<script charset=\"UTF-8\">", "</script>\n</head>");
+    VIEWER.get_or_init(made).clone()
 }
 
 fn between(page: &bytes::Bytes, open: &str, close: &str) -> bytes::Bytes {

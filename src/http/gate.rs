@@ -19,6 +19,7 @@ use tokio::time::Sleep;
 use tracing::Instrument;
 
 use super::address::{client_address, client_network};
+use super::allow::AllowTable;
 use super::body::Bodies;
 use super::caller::{self, Authenticator, Credential, Presented};
 use super::cookies::Cookies;
@@ -26,7 +27,6 @@ use super::envelope::{self, Failure, TimedOut};
 use super::info::{RequestInfo, shown_user_agent};
 use super::limit::{Allowance, Client, RateLimiter};
 use super::routes::Routes;
-use super::spec::AllowTable;
 use super::{cors, csrf, limit};
 use crate::base::{Clock, Entropy, Env, Error, Result, entropy};
 use crate::config::{Config, IpNets, Origins, PublicUrl};

@@ -1,5 +1,6 @@
 //! What every endpoint shares: the envelope, credentials, limits, payloads, the spec. Knows no feature.
 pub mod address;
+pub mod allow;
 pub mod answer;
 pub mod body;
 pub mod caller;

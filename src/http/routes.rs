@@ -6,7 +6,17 @@ use poem::endpoint::{BoxEndpoint, DynEndpoint};
 use poem::http::Method;
 use poem::{EndpointExt, IntoEndpoint, Request, Response, Route};
 use poem_openapi::{OpenApi, OpenApiService};
-use serde_json::Value;
+
+/// The operations of an API, by path and method.
+pub type Operations = HashMap<String, HashMap<Method, BoxEndpoint<'static>>>;
+
+/// The operations of an API.
+#[must_use]
+pub fn operations(apis: impl OpenApi) -> Operations {
+    let mut all = HashMap::new();
+    apis.add_routes(&mut all);
+    all
+}
 
 /// The API, and what else is served: the document, its viewer, a test's own routes.
 ///
@@ -21,19 +31,17 @@ pub struct Routes {
 }
 
 impl Routes {
-    /// `apis` twice: once for each way to it. `document` is their spec.
-    pub fn new<A, W>(service: OpenApiService<A, W>, apis: A, beside: Route, document: &Value) -> Self
+    /// `operations`: those of the service, once more.
+    pub fn new<A, W>(service: OpenApiService<A, W>, operations: Operations, beside: Route) -> Self
     where
-        A: OpenApi + 'static,
         OpenApiService<A, W>: IntoEndpoint<Endpoint = BoxEndpoint<'static>>,
     {
-        let mut all = HashMap::new();
-        apis.add_routes(&mut all);
-        let plain = all.into_iter().filter(|(path, _)| !path.contains(':'));
+        let areas = areas(&operations);
+        let plain = operations.into_iter().filter(|(path, _)| !path.contains(':'));
         let plain = plain.map(|(path, operations)| (path, operations.into_iter().collect()));
         Self {
             plain: plain.collect(),
-            areas: areas(document),
+            areas,
             api: service.into_endpoint(),
             beside: beside.map_to_response().boxed(),
         }
@@ -57,9 +65,8 @@ impl Routes {
     }
 }
 
-fn areas(document: &Value) -> Vec<String> {
-    let paths = document["paths"].as_object().into_iter().flatten();
-    let mut areas: Vec<_> = paths.map(|(path, _)| first_segment(path).to_owned()).collect();
+fn areas(operations: &Operations) -> Vec<String> {
+    let mut areas: Vec<_> = operations.keys().map(|path| first_segment(path).to_owned()).collect();
     areas.sort();
     areas.dedup();
     areas

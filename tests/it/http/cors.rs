@@ -99,7 +99,7 @@ async fn without_a_list_no_origin_is_allowed() {
 #[tokio::test]
 async fn caches_are_told_that_answers_differ_by_origin() {
     let app = open_to_app().await;
-    for path in ["/oauth2/jwks", "/openapi.json", "/docs/viewer.css", "/health"] {
+    for path in ["/oauth2/jwks", "/openapi.json", "/docs/viewer.js", "/health"] {
         for request in [
             app.request(Method::GET, path),
             app.request(Method::GET, path).header("Origin", APP),
