@@ -51,10 +51,7 @@ type Apis = (
 
 impl App {
     /// Everything that listens behind the gate. `extra`: a test's own routes; the server passes them unchanged.
-    ///
-    /// # Errors
-    /// `Error::Internal` for a spec that cannot be completed.
-    pub fn endpoint(&self, extra: fn(Route) -> Route) -> Result<impl Endpoint<Output = Response> + use<>> {
+    pub fn endpoint(&self, extra: fn(Route) -> Route) -> impl Endpoint<Output = Response> + use<> {
         let operations = routes::operations(self.apis());
         let allow = AllowTable::new(&operations);
         let documented = self.clone();
@@ -67,7 +64,7 @@ impl App {
         let routes = Routes::new(self.api(), operations, beside);
         let limiter = Arc::clone(&self.limiter);
         let authenticator = Arc::new(self.clone());
-        Ok(Gate::new(routes, &self.config, &self.env, authenticator, limiter, allow))
+        Gate::new(routes, &self.config, &self.env, authenticator, limiter, allow)
     }
 
     /// The OpenAPI document as text. It is large, and seldom asked for: made when somebody does, and kept nowhere.

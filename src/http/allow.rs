@@ -20,7 +20,7 @@ impl AllowTable {
             let taken = METHODS.iter().filter(|method| by_method.contains_key(*method));
             let mut methods: Vec<_> = taken.map(Method::as_str).collect();
             if methods.first() == Some(&"GET") {
-                methods.insert(1, "HEAD");
+                methods.push("HEAD");
             }
             methods.push("OPTIONS");
             table.push((split(path), methods.join(", ")));
