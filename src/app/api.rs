@@ -1,6 +1,7 @@
 //! The API: its operations, its document, and what stands before them.
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use bytes::Bytes;
 use poem::endpoint::make_sync;
 use poem::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use poem::{Endpoint, Response, Route, get};
@@ -54,8 +55,8 @@ impl App {
     pub fn endpoint(&self, extra: fn(Route) -> Route) -> impl Endpoint<Output = Response> + use<> {
         let operations = routes::operations(self.apis());
         let allow = AllowTable::new(&operations);
-        let documented = self.clone();
-        let spec = make_sync(move |_| documented.spec_text());
+        let (documented, document) = (self.clone(), OnceLock::new());
+        let spec = make_sync(move |_| documented.spec_text(&document));
         let viewer = self.clone();
         let docs = docs::routes(move || viewer.api().rapidoc_html());
         let beside = extra(
@@ -67,9 +68,11 @@ impl App {
         Gate::new(routes, &self.config, &self.env, authenticator, limiter, allow)
     }
 
-    /// The OpenAPI document as text. It is large, and seldom asked for: made when somebody does, and kept nowhere.
-    fn spec_text(&self) -> poem::Result<Response> {
-        let document = self.spec().map_err(Failure)?.to_string();
+    /// The OpenAPI document as text. It is larger than all else in memory and takes a while to make, so that it is made when
+    /// somebody asks for it, and once.
+    fn spec_text(&self, document: &OnceLock<Result<Bytes>>) -> poem::Result<Response> {
+        let made = || self.spec().map(|document| Bytes::from(document.to_string()));
+        let document = document.get_or_init(made).clone().map_err(Failure)?;
         Ok(Response::builder()
             .header(CONTENT_TYPE, "application/json; charset=utf-8")
             .header(CACHE_CONTROL, "no-cache")
