@@ -23,6 +23,7 @@ pub const SWEEPS: &[Sweep] = &[
     email_verification::table::SWEEPS[0],
     email_verification::table::SWEEPS[1],
     mail::table::SWEEPS[0],
+    mail::table::SWEEPS[1],
     mail::worker::SWEEPS[0],
     passkey::table::SWEEPS[0],
 ];

@@ -64,6 +64,13 @@ impl Failures {
         gathered.note(event);
     }
 
+    /// Takes room for a failure that its own change writes; one that finds none is counted with the rest.
+    #[must_use]
+    pub fn admits(&self, event: &Event) -> bool {
+        let mut gathered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        gathered.admits(event)
+    }
+
     /// Gives what is to be written, and forgets it.
     #[must_use]
     pub fn take(&self, now: Timestamp) -> Vec<Event> {
@@ -92,22 +99,35 @@ impl Failures {
 
 impl Gathered {
     fn note(&mut self, event: Event) {
-        if event.at.secs_since(self.hour.0) >= HOUR_SECS || event.at < self.hour.0 {
-            self.hour = (event.at, 0);
-            self.by_address.clear();
-        }
+        self.begin_hour(event.at);
         let same = same(&event);
         if let Some(known) = self.events.get_mut(&same) {
             known.count += event.count;
-        } else if self.has_room(&event.address) {
+        } else if self.admits(&event) {
+            self.events.insert(same, event);
+        }
+    }
+
+    /// Takes room for an event, or counts it with the rest.
+    fn admits(&mut self, event: &Event) -> bool {
+        self.begin_hour(event.at);
+        let has_room = self.has_room(&event.address);
+        if has_room {
             self.hour.1 += 1;
             *self.by_address.entry(event.address.clone()).or_default() += 1;
-            self.events.insert(same, event);
         } else {
             if self.rest == 0 {
                 self.rest_since = event.at;
             }
             self.rest += event.count;
+        }
+        has_room
+    }
+
+    fn begin_hour(&mut self, at: Timestamp) {
+        if at.secs_since(self.hour.0) >= HOUR_SECS || at < self.hour.0 {
+            self.hour = (at, 0);
+            self.by_address.clear();
         }
     }
 
@@ -174,6 +194,17 @@ mod tests {
         failures.note(failure(1, HOUR_SECS));
         assert_eq!(failures.take(at(HOUR_SECS)).len(), 1);
         assert!(failures.take_all(at(HOUR_SECS)).is_empty());
+    }
+
+    #[test]
+    fn what_its_change_writes_takes_room_like_the_others_and_is_counted_beyond() {
+        let failures = Failures::new(10);
+        assert_eq!((0..20).filter(|n| failures.admits(&failure(*n, 0))).count(), 10);
+        failures.note(failure(99, 0));
+        let rest = failures.take(at(REST_EVERY_SECS));
+        assert_eq!((rest.len(), rest[0].count, &*rest[0].action), (1, 11, "audit.more_failures"));
+        assert!(failures.admits(&failure(1, HOUR_SECS)));
+        assert!(failures.take(at(HOUR_SECS)).is_empty(), "its change has written it");
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Where events are kept. The index of parties and the end of the chain are written here and nowhere else.
 use serde::{Deserialize, Serialize};
 
-use super::model::{Entry, Event, Filter, GENESIS};
+use super::failures::Failures;
+use super::model::{Entry, Event, Filter, GENESIS, Outcome};
 use crate::base::page::cursor;
 use crate::base::{Page, PageRequest, Result, Timestamp};
 use crate::rbac::SubjectId;
@@ -13,6 +14,10 @@ const ENTRIES: Map<Entry> = Map::new("audit");
 const BY_PARTY: Map<()> = Map::new("audit.by_party");
 /// nothing -> the two ends of the chain
 const CHAIN: Map<Chain> = Map::new("audit.chain");
+/// What [`append_nowhere`] has written last, each in the one row of its table.
+const NOWHERE: Map<Entry> = Map::new("audit.nowhere");
+const NOWHERE_BY_PARTY: Map<()> = Map::new("audit.nowhere_by_party");
+const NOWHERE_CHAIN: Map<Chain> = Map::new("audit.nowhere_chain");
 const SEQ_BYTES: usize = 8;
 /// Failures are gathered for a while before they are written, so times are only about in the order of numbers.
 const DISORDER_SECS: i64 = 600;
@@ -59,6 +64,9 @@ pub const CHECKS: &[(&str, Check)] = &[
         points_at(tx, ENTRIES.name(), &seq_of(key).unwrap_or_default().to_be_bytes())
     }),
     (CHAIN.name(), |_, _, value| CHAIN.decode(value).map(|_| None)),
+    (NOWHERE.name(), |_, _, value| NOWHERE.decode(value).map(|_| None)),
+    (NOWHERE_BY_PARTY.name(), |_, _, value| NOWHERE_BY_PARTY.decode(value).map(|()| None)),
+    (NOWHERE_CHAIN.name(), |_, _, value| NOWHERE_CHAIN.decode(value).map(|_| None)),
 ];
 
 /// The two ends of the trail.
@@ -74,14 +82,45 @@ pub fn chain(tx: &impl Tx) -> Result<Chain> {
 /// # Errors
 /// As [`chain`].
 pub fn append(tx: &mut WriteTx, event: Event) -> Result<()> {
-    let chain = chain(tx)?;
-    let entry = Entry::after(&chain.head, chain.last + 1, event)?;
+    let (entry, chain) = next(tx, event)?;
     for party in entry.event.parties() {
         BY_PARTY.put(tx, &party_key(party, entry.seq), &())?;
     }
-    let bytes = chain.bytes + encode(&entry)?.len() as u64;
-    CHAIN.put(tx, &[], &Chain { last: entry.seq, head: entry.hash, bytes, ..chain })?;
+    CHAIN.put(tx, &[], &chain)?;
     ENTRIES.put(tx, &entry.seq.to_be_bytes(), &entry)
+}
+
+/// Writes a failure in the change that it belongs to, if there is room for it among the failures of this hour; in the same time
+/// if there is none.
+///
+/// # Errors
+/// As [`chain`].
+pub fn append_failure(tx: &mut WriteTx, failures: &Failures, event: Event) -> Result<()> {
+    let event = Event { outcome: Outcome::Failure, ..event };
+    if failures.admits(&event) { append(tx, event) } else { append_nowhere(tx, event) }
+}
+
+/// Does what [`append`] does, beside the trail: over the rows of the last time, so that nothing grows. Nobody reads it, and who
+/// it was does not stay.
+fn append_nowhere(tx: &mut WriteTx, event: Event) -> Result<()> {
+    let (mut entry, chain) = next(tx, event)?;
+    for party in entry.event.parties() {
+        NOWHERE_BY_PARTY.put(tx, &party_key(party, 0), &())?;
+    }
+    for text in [&mut entry.event.address, &mut entry.event.user_agent] {
+        *text = "-".repeat(text.len());
+    }
+    NOWHERE_CHAIN.put(tx, &[], &chain)?;
+    NOWHERE.put(tx, &[0; SEQ_BYTES], &entry)
+}
+
+/// What comes behind the others, and the two ends then.
+fn next(tx: &impl Tx, event: Event) -> Result<(Entry, Chain)> {
+    let chain = chain(tx)?;
+    let entry = Entry::after(&chain.head, chain.last + 1, event)?;
+    let bytes = chain.bytes + encode(&entry)?.len() as u64;
+    let chain = Chain { last: entry.seq, head: entry.hash, bytes, ..chain };
+    Ok((entry, chain))
 }
 
 /// Up to `limit` entries from a number on, the oldest first.

@@ -14,9 +14,9 @@ use crate::email_verification::table as addresses;
 use crate::login::model::{First, Shown};
 use crate::login::service::{LoggedIn, Logins};
 use crate::mail::model::Link;
-use crate::mail::{self, Letter, Mailer};
+use crate::mail::{self, Letter, Mailer, NOBODY};
 use crate::one_time::table::not_good;
-use crate::rbac::Initiator;
+use crate::rbac::{Initiator, SubjectId};
 use crate::store::{Store, WriteTx};
 use crate::throttle::Guess;
 
@@ -53,7 +53,8 @@ impl EmailLogins {
         let now = self.env.now();
         let found =
             self.store.get(|tx| account::table::by_login(tx, email.as_str()))?.filter(User::may_go_on);
-        let (id, username) = found.map_or((0, "-".to_owned()), |user| (user.id, user.username.to_string()));
+        let nobody = || (NOBODY, email.local_part().to_owned());
+        let (id, username) = found.map_or_else(nobody, |user| (user.id, user.username.to_string()));
         let (token, hash) = user_token::generate(Kind::EmailLogin, id, self.env.entropy.as_ref());
         let code = self.new_code();
         let expires_at = now.plus_secs(LIFETIME_SECS);
@@ -71,14 +72,24 @@ impl EmailLogins {
             facts: Vec::new(),
         };
         let (prepared, mail) = (self.mail.prepare(&letter)?, self.mail.clone());
+        let failures = self.failures.clone();
         let change = move |tx: &mut WriteTx| {
-            let has_turn = mail.take_turn(tx, &prepared)?;
+            if !mail.take_turn(tx, &prepared)? {
+                return Ok(());
+            }
             let user = account::table::by_id(tx, id)?.filter(User::may_go_on);
-            let same = |user: &User| user.email.lookup_key() == login.email.lookup_key();
-            let Some(user) = user.filter(|user| has_turn && same(user)) else { return Ok(()) };
+            let user = user.filter(|user| user.email.lookup_key() == login.email.lookup_key());
+            let event = Event::new(&by, "session.mail_asked", now);
+            let Some(user) = user else {
+                table::put(tx, NOBODY, &login)?;
+                mail.enqueue_decoy(tx, &prepared)?;
+                let event = event.about(SubjectId::User(NOBODY), "-");
+                let event = event.with("reason", "unknown_address");
+                return audit::table::append_failure(tx, &failures, event);
+            };
             table::put(tx, id, &Mailed { email: user.email.clone(), ..login })?;
             mail.enqueue(tx, prepared)?;
-            audit::table::append(tx, Event::new(&by, "session.mail_asked", now).about_user(&user))
+            audit::table::append(tx, event.about_user(&user))
         };
         self.store.write(change).await
     }

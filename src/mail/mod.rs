@@ -7,5 +7,5 @@ pub mod table;
 pub mod templates;
 pub mod worker;
 
-pub use model::{Kind, Letter};
+pub use model::{Kind, Letter, NOBODY};
 pub use service::{Mailer, Prepared};

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::base::{Id, Secret, Timestamp};
 use crate::rbac::Initiator;
 
+/// The id that no user has.
+pub const NOBODY: u64 = 0;
 /// Mails of one kind to one address within an hour; more are not sent.
 pub const MOST_AN_HOUR: usize = 5;
 /// How long a notice is tried for, in seconds: three days. A link is tried for as long as it is good.
@@ -85,7 +87,7 @@ impl Kind {
 /// A mail before it is written.
 pub struct Letter {
     pub kind: Kind,
-    /// The user whom it is about; 0 for one who has no account yet.
+    /// The user whom it is about; [`NOBODY`] for one who has no account yet.
     pub user: u64,
     pub username: String,
     /// The address that it goes to.

@@ -5,7 +5,7 @@ use tokio::sync::Notify;
 
 use super::model::{Kind, Letter, NOTICE_SECS, Queued, Written};
 use super::sink::Sink;
-use super::table;
+use super::table::{self, MAILS};
 use super::templates::Templates;
 use crate::account::{self, User};
 use crate::audit::{self, Event};
@@ -124,6 +124,19 @@ impl Mailer {
         Ok(())
     }
 
+    /// Does with a mail to an address that nobody has what [`Mailer::enqueue`] does with one with a link, and in the same time:
+    /// but it is a decoy, which the worker drops.
+    ///
+    /// # Errors
+    /// As [`Mailer::take_turn`].
+    pub fn enqueue_decoy(&self, tx: &mut WriteTx, mail: &Prepared) -> Result<()> {
+        if table::enqueue_decoy(tx, &mail.queued)? {
+            let mailer = self.clone();
+            tx.when_settled(move |_| mailer.0.wake.notify_one());
+        }
+        Ok(())
+    }
+
     /// Queues a mail if it has a turn left.
     ///
     /// # Errors
@@ -202,7 +215,7 @@ impl Mailer {
     pub fn state(&self) -> Result<State> {
         let first = PageRequest { after: None, limit: 1 };
         let (waiting, oldest) =
-            self.0.store.get(|tx| Ok((table::count(tx)?, table::page(tx, &first)?.items.pop())))?;
+            self.0.store.get(|tx| Ok((MAILS.count(tx)?, MAILS.page(tx, &first)?.items.pop())))?;
         let trouble = oldest.as_ref().map(|oldest| oldest.trouble.clone()).filter(|text| !text.is_empty());
         Ok(State {
             sink: self.0.sink.name(),
@@ -219,7 +232,7 @@ impl Mailer {
     pub async fn list(&self, by: Initiator, request: PageRequest) -> Result<Page<Held>> {
         let mailer = self.clone();
         let read = move |tx: &crate::store::ReadTx| {
-            let page = table::page(tx, &request)?;
+            let page = MAILS.page(tx, &request)?;
             let mut items = Vec::new();
             for queued in page.items {
                 if check_reader(tx, &by, &queued).is_ok() {
@@ -238,7 +251,7 @@ impl Mailer {
     pub async fn read(&self, by: Initiator, id: Id<Queued>) -> Result<Held> {
         let now = self.0.env.now();
         let change = move |tx: &mut WriteTx| {
-            let queued = table::by_id(tx, id)?.filter(|queued| now < queued.expires_at);
+            let queued = MAILS.by_id(tx, id)?.filter(|queued| now < queued.expires_at);
             let queued = queued.ok_or(Error::NotFound("mail"))?;
             check_reader(tx, &by, &queued)?;
             audit::table::append(tx, about(tx, Event::new(&by, "mail.read", now), &queued)?)?;
@@ -255,8 +268,8 @@ impl Mailer {
     pub async fn retry(&self, id: Id<Queued>) -> Result<()> {
         let (mailer, now) = (self.clone(), self.0.env.now());
         let change = move |tx: &mut WriteTx| {
-            let queued = table::by_id(tx, id)?.ok_or(Error::NotFound("mail"))?;
-            table::update(tx, &Queued { next_at: now, ..queued })?;
+            let queued = MAILS.by_id(tx, id)?.ok_or(Error::NotFound("mail"))?;
+            MAILS.update(tx, &Queued { next_at: now, ..queued })?;
             tx.when_settled(move |_| mailer.0.wake.notify_one());
             Ok(())
         };
@@ -270,8 +283,8 @@ impl Mailer {
     pub async fn discard(&self, by: Initiator, id: Id<Queued>) -> Result<()> {
         let now = self.0.env.now();
         let change = move |tx: &mut WriteTx| {
-            let queued = table::by_id(tx, id)?.ok_or(Error::NotFound("mail"))?;
-            table::remove(tx, &queued)?;
+            let queued = MAILS.by_id(tx, id)?.ok_or(Error::NotFound("mail"))?;
+            MAILS.remove(tx, &queued)?;
             audit::table::append(tx, about(tx, Event::new(&by, "mail.discarded", now), &queued)?)
         };
         self.0.store.write(change).await

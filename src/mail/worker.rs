@@ -4,7 +4,7 @@ use std::time::Duration;
 use super::model::Queued;
 use super::service::{Mailer, about};
 use super::sink::Outcome;
-use super::table;
+use super::table::{DECOYS, MAILS};
 use crate::audit::{self, Event};
 use crate::base::{Result, Timestamp, entropy};
 use crate::rbac::Initiator;
@@ -19,13 +19,13 @@ const MOST_IN_VAIN: usize = 3;
 
 /// How mails end whose time is over, tried or held.
 pub const SWEEPS: [Sweep; 1] = [Sweep {
-    table: table::NAME,
+    table: MAILS.name(),
     end: |tx, key, now| {
-        let Some(queued) = table::by_key(tx, key)? else { return Ok(None) };
+        let Some(queued) = MAILS.by_key(tx, key)? else { return Ok(None) };
         if queued.attempts > 0 {
             give_up(tx, &queued, "expired", now)?;
         } else {
-            table::remove(tx, &queued)?;
+            MAILS.remove(tx, &queued)?;
         }
         Ok(None)
     },
@@ -58,8 +58,10 @@ impl Mailer {
         let (mut sent, mut in_vain) = (0, 0);
         loop {
             let now = self.0.env.now();
-            let due = self.0.store.get(|tx| table::due(tx, now, AT_ONCE))?;
-            if due.is_empty() {
+            // First, since they do not wait for a mail server.
+            let has_dropped = self.drop_decoys(now).await?;
+            let due = self.0.store.get(|tx| MAILS.due(tx, now, AT_ONCE))?;
+            if due.is_empty() && !has_dropped {
                 return Ok(sent);
             }
             for queued in due {
@@ -75,6 +77,19 @@ impl Mailer {
         }
     }
 
+    /// Takes decoys out, as a mail is that has left.
+    ///
+    /// # Returns
+    /// Whether there were any.
+    async fn drop_decoys(&self, now: Timestamp) -> Result<bool> {
+        let due = self.0.store.get(|tx| DECOYS.due(tx, now, AT_ONCE))?;
+        if due.is_empty() {
+            return Ok(false);
+        }
+        let change = move |tx: &mut WriteTx| due.iter().try_for_each(|decoy| DECOYS.remove(tx, decoy));
+        self.0.store.write(change).await.map(|()| true)
+    }
+
     async fn deliver(&self, queued: Queued) -> Result<Outcome> {
         let now = self.0.env.now();
         if now >= queued.expires_at {
@@ -88,7 +103,7 @@ impl Mailer {
         match &outcome {
             Outcome::Sent => {
                 tracing::info!(mail = %queued.id, kind = queued.kind_name(), "mail sent");
-                self.0.store.write(move |tx| table::remove(tx, &queued)).await?;
+                self.0.store.write(move |tx| MAILS.remove(tx, &queued)).await?;
             }
             Outcome::Refused(why) => self.give_up(queued, why).await?,
             Outcome::Later(why) | Outcome::Unreachable(why) => self.put_off(queued, why).await?,
@@ -101,8 +116,8 @@ impl Mailer {
         let chance = u32::from_be_bytes(entropy::bytes(self.0.env.entropy.as_ref()));
         let tried = queued.tried(why.to_owned(), chance, self.0.env.now());
         tracing::warn!(%mail, kind, attempts = tried.attempts, why, "mail not sent; it is tried again");
-        let change = move |tx: &mut WriteTx| match table::by_id(tx, tried.id)? {
-            Some(_) => table::update(tx, &tried),
+        let change = move |tx: &mut WriteTx| match MAILS.by_id(tx, tried.id)? {
+            Some(_) => MAILS.update(tx, &tried),
             // Somebody has discarded it meanwhile.
             None => Ok(()),
         };
@@ -117,7 +132,7 @@ impl Mailer {
 }
 
 fn give_up(tx: &mut WriteTx, queued: &Queued, why: &str, now: Timestamp) -> Result<()> {
-    table::remove(tx, queued)?;
+    MAILS.remove(tx, queued)?;
     let event = Event::failed(&Initiator::system(), "mail.given_up", now).with("reason", why);
     let event = event.with("attempts", queued.attempts.to_string());
     audit::table::append(tx, about(tx, event, queued)?)

@@ -8,11 +8,11 @@ use crate::base::{Env, Error, Result, Secret, Timestamp};
 use crate::crypto::user_token::{self, Kind, Presented};
 use crate::email_verification;
 use crate::mail::model::Link;
-use crate::mail::{self, Letter, Mailer};
+use crate::mail::{self, Letter, Mailer, NOBODY};
 use crate::one_time::Started;
 use crate::one_time::table::not_good;
-use crate::rbac::Initiator;
 use crate::rbac::service::check_over;
+use crate::rbac::{Initiator, SubjectId};
 use crate::session::LiveSessions;
 use crate::session::change::end_all;
 use crate::store::{Store, Tx, WriteTx};
@@ -73,7 +73,8 @@ impl PasswordResets {
         let now = self.env.now();
         let found = self.store.get(|tx| account::table::by_login(tx, email.as_str()))?;
         let found = found.filter(User::may_go_on);
-        let (id, username) = found.map_or((0, "-".to_owned()), |user| (user.id, user.username.to_string()));
+        let nobody = || (NOBODY, email.local_part().to_owned());
+        let (id, username) = found.map_or_else(nobody, |user| (user.id, user.username.to_string()));
         let (token, hash) = user_token::generate(Kind::PasswordReset, id, self.env.entropy.as_ref());
         let expires_at = now.plus_secs(LIFETIME_SECS);
         let letter = Letter {
@@ -86,18 +87,29 @@ impl PasswordResets {
             link: Some(Link { page: "reset-password", token, code: None, expires_at }),
             facts: Vec::new(),
         };
-        let (prepared, mail, email) = (self.mail.prepare(&letter)?, self.mail.clone(), email.lookup_key());
+        let (prepared, mail, email) = (self.mail.prepare(&letter)?, self.mail.clone(), email.clone());
+        let failures = self.failures.clone();
         let change = move |tx: &mut WriteTx| {
-            let has_turn = mail.take_turn(tx, &prepared)?;
-            let user = account::table::by_id(tx, id)?.filter(User::may_go_on);
-            let user = user.filter(|user| has_turn && user.email.lookup_key() == email);
-            let Some(user) = user else { return Ok(()) };
-            RESETS.put(tx, id, &Started { hash, expires_at })?;
-            if mail.delivers() {
-                table::put_mailed(tx, id, &MailedReset { email: user.email.clone(), hash, expires_at })?;
+            if !mail.take_turn(tx, &prepared)? {
+                return Ok(());
             }
+            let user = account::table::by_id(tx, id)?.filter(User::may_go_on);
+            let user = user.filter(|user| user.email.lookup_key() == email.lookup_key());
+            let whose = user.as_ref().map_or(NOBODY, |user| user.id);
+            let email = user.as_ref().map_or(email, |user| user.email.clone());
+            RESETS.put(tx, whose, &Started { hash, expires_at })?;
+            if mail.delivers() {
+                table::put_mailed(tx, whose, &MailedReset { email, hash, expires_at })?;
+            }
+            let event = Event::new(&by, "user.password_reset_started", now);
+            let Some(user) = user else {
+                mail.enqueue_decoy(tx, &prepared)?;
+                let event = event.about(SubjectId::User(NOBODY), "-");
+                let event = event.with("reason", "unknown_address");
+                return audit::table::append_failure(tx, &failures, event);
+            };
             mail.enqueue(tx, prepared)?;
-            audit::table::append(tx, Event::new(&by, "user.password_reset_started", now).about_user(&user))
+            audit::table::append(tx, event.about_user(&user))
         };
         self.store.write(change).await
     }

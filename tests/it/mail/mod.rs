@@ -1,6 +1,7 @@
 //! Mails: how they leave, what they say, and what their links are good for.
 mod addresses;
 mod attacks;
+mod decoys;
 mod devices;
 mod factors;
 mod held;
