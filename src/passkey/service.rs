@@ -183,7 +183,7 @@ impl Passkeys {
     }
 
     /// Judges an answer; `owner`: the user whose it has to be, if that is known. It is used up by
-    /// [`spend`], in the change that it is for.
+    /// [`spend`](super::change::spend), in the change that it is for.
     ///
     /// # Errors
     /// As [`Passkeys::log_in`].
