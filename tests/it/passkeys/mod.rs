@@ -81,6 +81,12 @@ async fn refusal(app: &TestApp) -> String {
     refusal_of(app, "session.refused").await
 }
 
+/// Whether a login was refused for a reason. Those of one moment are written in no order.
+async fn was_refused_for(app: &TestApp, reason: &str) -> bool {
+    let refused = events(app, "session.refused").await;
+    refused.iter().any(|event| event.details.iter().any(|(name, why)| name == "reason" && why == reason))
+}
+
 /// Why the last one of an action was refused.
 async fn refusal_of(app: &TestApp, action: &str) -> String {
     let refused = events(app, action).await;
