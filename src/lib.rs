@@ -38,6 +38,8 @@ pub mod login;
 pub mod mail;
 // Second factors.
 pub mod mfa;
+// The OAuth 2.0 and OpenID Connect provider.
+pub mod oauth;
 // Texts that are good once.
 pub mod one_time;
 // Pages for people.

@@ -94,6 +94,8 @@ fn name(number: u64) -> String {
 pub struct Session {
     /// The access token, for the `Authorization` header.
     pub access: String,
+    /// The cookie that pages know its browser by.
+    pub browser: String,
     refresh: String,
     csrf: String,
 }
@@ -112,7 +114,8 @@ impl Session {
         expect(&answer, 200)?;
         let body: Value = serde_json::from_slice(answer.body)?;
         let access = body["access_token"].as_str().unwrap_or_default().to_owned();
-        let mut session = Self { access, refresh: String::new(), csrf: String::new() };
+        let mut session =
+            Self { access, browser: String::new(), refresh: String::new(), csrf: String::new() };
         session.take_cookies(&answer);
         if session.refresh.is_empty() {
             Err(io::Error::other("a login without cookies"))
@@ -128,6 +131,7 @@ impl Session {
             match pair.split_once('=') {
                 Some(("refresh_token_cookie", value)) => value.clone_into(&mut self.refresh),
                 Some(("csrf_access_token", value)) => value.clone_into(&mut self.csrf),
+                Some(("session_cookie", value)) => value.clone_into(&mut self.browser),
                 _ => {}
             }
         }

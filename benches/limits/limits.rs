@@ -65,7 +65,7 @@ const fn at_most(name: &'static str, what: &'static str, limit: f64, unit: Unit)
 }
 
 /// Every row, in the order of the table.
-pub const ALL: [Limit; 23] = [
+pub const ALL: [Limit; 29] = [
     at_least("health", "GET /health, 64 connections: CPU of bare hyper with the same bytes / ours", 0.60),
     at_least("me", "GET /auth/me with a bearer token, 64 connections: likewise", 0.50),
     at_least("me-key", "GET /auth/me with X-API-Key: likewise", 0.45),
@@ -80,6 +80,20 @@ pub const ALL: [Limit; 23] = [
         "CPU of a second factor, checked and durably used up, 64 connections / CPU of one bare hyper request",
         25.0,
         Unit::Ratio,
+    ),
+    at_least(
+        "client-credentials",
+        "client_credentials tokens (ES256), 64 connections: CPU of one raw ES256 signature / ours",
+        0.25,
+    ),
+    at_least("introspect", "POST /oauth2/introspect, 64 connections: CPU of bare hyper / ours", 0.45),
+    at_least("userinfo", "GET /oauth2/userinfo: likewise", 0.45),
+    at_least("discovery", "GET /.well-known/openid-configuration: likewise", 0.60),
+    at_least("jwks", "GET /oauth2/jwks: likewise", 0.60),
+    at_least(
+        "grant-refresh",
+        "refresh-token grants a second at 64 clients / single commits of bare redb",
+        3.0,
     ),
     at_most(
         "tail",

@@ -7,6 +7,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use redb::{Database, TableDefinition};
 
 const ROWS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("rows");
@@ -53,6 +56,24 @@ fn hash_for(time: Duration) -> Hashing {
 fn own_cpu() -> f64 {
     let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
     text.split(' ').next().and_then(|first| first.parse::<f64>().ok()).map_or(f64::NAN, |ns| ns / 1e3)
+}
+
+/// CPU time for one ES256 signature of about as many bytes as a token has, in microseconds.
+pub fn es256_signature_cpu(time: Duration) -> io::Result<f64> {
+    let random = SystemRandom::new();
+    let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(io::Error::other)?;
+    let (start, cpu) = (Instant::now(), own_cpu());
+    let mut signatures = 0.0;
+    while start.elapsed() < time {
+        key.sign(&random, &[7; 400]).map_err(io::Error::other)?;
+        signatures += 1.0;
+    }
+    Ok((own_cpu() - cpu) / signatures)
+}
+
+/// SHA-256.
+pub fn sha256(bytes: &[u8]) -> Vec<u8> {
+    digest(&SHA256, bytes).as_ref().to_vec()
 }
 
 /// A redb file of its own into which one row at a time is committed.

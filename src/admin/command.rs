@@ -2,6 +2,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::clients::ClientsCommand;
 use crate::account::User;
 use crate::rbac::Role;
 use crate::rbac::model::roles_of;
@@ -39,6 +40,9 @@ pub enum Command {
     },
     ServiceAccounts {
         what: ServiceAccountsCommand,
+    },
+    Clients {
+        what: ClientsCommand,
     },
     Audit {
         what: AuditCommand,

@@ -33,7 +33,7 @@ impl Admin {
 
 impl Answer {
     /// A list that goes on.
-    fn followed_by(self, next: Option<String>) -> Self {
+    pub(super) fn followed_by(self, next: Option<String>) -> Self {
         match self {
             Self::List { columns, items, .. } => Self::List { columns, items, next_cursor: next },
             other => other,

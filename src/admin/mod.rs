@@ -2,6 +2,7 @@
 //! nobody serves. Owns no rules.
 mod api_keys;
 mod audit;
+mod clients;
 mod command;
 mod mail;
 mod passkeys;
@@ -11,6 +12,7 @@ pub mod socket;
 mod transfer;
 mod users;
 
+pub use clients::ClientsCommand;
 pub use command::{
     Answer, ApiKeysCommand, AuditCommand, Command, EventFilter, KeyFields, KeyLine, MailCommand, Owner,
     PasskeysCommand, PermissionLine, RoleFields, RoleLine, RolesCommand, ServiceAccountsCommand, SessionLine,

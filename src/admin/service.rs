@@ -8,6 +8,7 @@ use crate::health::Health;
 use crate::keys::Keys;
 use crate::mail::Mailer;
 use crate::mfa::Mfa;
+use crate::oauth::client::Clients;
 use crate::passkey::Passkeys;
 use crate::password_reset::PasswordResets;
 use crate::rbac::{Initiator, Roles};
@@ -31,6 +32,7 @@ pub struct Admin {
     pub roles: Roles,
     pub api_keys: ApiKeys,
     pub service_accounts: ServiceAccounts,
+    pub clients: Clients,
     pub audit: Audit,
     pub transfer: Transfer,
     pub keys: Keys,
@@ -55,6 +57,7 @@ impl Admin {
             Command::Users { what } => self.run_users(what).await,
             Command::ApiKeys { what } => self.run_api_keys(what).await,
             Command::ServiceAccounts { what } => self.run_service_accounts(what).await,
+            Command::Clients { what } => self.run_clients(what).await,
             Command::Audit { what } => self.run_audit(what).await,
             Command::Mail { what } => self.run_mail(what).await,
             Command::Roles { what } => self.run_roles(what).await,

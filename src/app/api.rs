@@ -7,7 +7,7 @@ use poem::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use poem::{Endpoint, Response, Route, get};
 use poem_openapi::OpenApiService;
 
-use super::App;
+use super::{App, policies};
 use crate::account::http::AccountApi;
 use crate::api_key::http::ApiKeysApi;
 use crate::api_key::verify::VerifyApi;
@@ -23,6 +23,19 @@ use crate::keys::http::KeysApi;
 use crate::login::http::LoginApi;
 use crate::mail::http::MailApi;
 use crate::mfa::http::MfaApi;
+use crate::oauth::authorize;
+use crate::oauth::authorize::http::BrowserApi;
+use crate::oauth::client::http::ClientsApi;
+use crate::oauth::consent::Consents;
+use crate::oauth::consent::http::ConsentsApi;
+use crate::oauth::discovery::http::DiscoveryApi;
+use crate::oauth::introspection::http::IntrospectionApi;
+use crate::oauth::page::Pages;
+use crate::oauth::revocation::Revocations;
+use crate::oauth::revocation::http::RevocationApi;
+use crate::oauth::token::TokenEndpoint;
+use crate::oauth::token::http::TokenApi;
+use crate::oauth::userinfo::http::UserinfoApi;
 use crate::passkey::http::PasskeyApi;
 use crate::password_reset::http::PasswordResetApi;
 use crate::rbac::http::RolesApi;
@@ -33,7 +46,7 @@ use crate::transfer::http::TransferApi;
 use crate::users::access::UserAccessApi;
 use crate::users::http::UsersApi;
 use crate::{
-    account, api_key, audit, check, email_login, email_verification, health, login, mail, mfa, pages,
+    account, api_key, audit, check, email_login, email_verification, health, login, mail, mfa, oauth, pages,
     passkey, password_reset, rbac, recovery, service_account, session, transfer, users,
 };
 
@@ -48,12 +61,19 @@ type Apis = (
     CheckApi,
     AuditApi,
     (KeysApi, MailApi, EmailApi, EmailLoginApi),
+    OauthApis,
 );
+type OauthApis =
+    (ClientsApi, ConsentsApi, DiscoveryApi, TokenApi, UserinfoApi, IntrospectionApi, RevocationApi);
 
 impl App {
     /// Everything that listens behind the gate. `extra`: a test's own routes; the server passes them unchanged.
-    pub fn endpoint(&self, extra: fn(Route) -> Route) -> impl Endpoint<Output = Response> + use<> {
-        let operations = routes::operations(self.apis());
+    ///
+    /// # Errors
+    /// `Error::Internal` for a page that cannot be parsed.
+    pub fn endpoint(&self, extra: fn(Route) -> Route) -> Result<impl Endpoint<Output = Response> + use<>> {
+        let mut operations = routes::operations(self.apis());
+        operations.extend(authorize::http::operations(&Arc::new(self.browser_api()?)));
         let allow = AllowTable::new(&operations);
         let (documented, document) = (self.clone(), OnceLock::new());
         let spec = make_sync(move |_| documented.spec_text(&document));
@@ -65,7 +85,7 @@ impl App {
         let routes = Routes::new(self.api(), operations, beside);
         let limiter = Arc::clone(&self.limiter);
         let authenticator = Arc::new(self.clone());
-        Gate::new(routes, &self.config, &self.env, authenticator, limiter, allow)
+        Ok(Gate::new(routes, &self.config, &self.env, authenticator, limiter, allow))
     }
 
     /// The OpenAPI document as text. It is larger than all else in memory and takes a while to make, so that it is made when
@@ -103,6 +123,8 @@ impl App {
                 password_reset::http::ERRORS,
                 api_key::http::ERRORS,
                 service_account::http::ERRORS,
+                oauth::client::http::ERRORS,
+                oauth::consent::http::ERRORS,
             ],
             permissions: &[
                 account::http::PERMISSIONS,
@@ -117,6 +139,8 @@ impl App {
                 api_key::http::PERMISSIONS,
                 api_key::verify::PERMISSIONS,
                 service_account::http::PERMISSIONS,
+                oauth::client::http::PERMISSIONS,
+                oauth::consent::http::PERMISSIONS,
                 audit::http::PERMISSIONS,
                 mail::http::PERMISSIONS,
                 email_verification::http::PERMISSIONS,
@@ -131,6 +155,43 @@ impl App {
         OpenApiService::new(self.apis(), "Auth Service", env!("CARGO_PKG_VERSION"))
             .description("Accounts, sessions and tokens.")
             .server(base)
+    }
+
+    /// What people see on their way to a client.
+    fn browser_api(&self) -> Result<BrowserApi> {
+        let url = self.config.public_url();
+        Ok(BrowserApi {
+            authorization: self.authorization.as_ref().clone(),
+            logins: self.logins.clone(),
+            sessions: self.sessions.clone(),
+            cookies: Arc::new(Cookies::new(&url)),
+            pages: Pages::new(policies::service_name(&self.config), url.path().to_owned())?,
+        })
+    }
+
+    fn oauth_apis(&self) -> OauthApis {
+        let TokenEndpoint { store, env, clients, grants, minter } = self.oauth.as_ref().clone();
+        let limiter = Arc::clone(&self.limiter);
+        (
+            ClientsApi(self.oauth_clients.as_ref().clone()),
+            ConsentsApi(Consents { store: store.clone(), env: env.clone(), grants: grants.clone() }),
+            DiscoveryApi::new(minter.issuer()),
+            TokenApi { endpoint: self.oauth.as_ref().clone(), limiter: limiter.clone() },
+            UserinfoApi {
+                env: env.clone(),
+                grants: grants.clone(),
+                minter: minter.clone(),
+                limiter: limiter.clone(),
+            },
+            IntrospectionApi {
+                env: env.clone(),
+                clients: clients.clone(),
+                grants: grants.clone(),
+                minter: minter.clone(),
+                limiter: limiter.clone(),
+            },
+            RevocationApi { revocations: Revocations { store, env, clients, grants, minter }, limiter },
+        )
     }
 
     fn apis(&self) -> Apis {
@@ -189,6 +250,7 @@ impl App {
                 EmailApi(self.addresses.clone(), self.registrations.clone()),
                 EmailLoginApi { logins: self.email_logins.clone(), cookies },
             ),
+            self.oauth_apis(),
         )
     }
 }

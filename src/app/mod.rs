@@ -23,6 +23,9 @@ use crate::keys::Keys;
 use crate::login::Logins;
 use crate::mail::Mailer;
 use crate::mfa::Mfa;
+use crate::oauth::authorize::Authorization;
+use crate::oauth::client::Clients;
+use crate::oauth::token::TokenEndpoint;
 use crate::passkey::Passkeys;
 use crate::password_reset::PasswordResets;
 use crate::rbac::Roles;
@@ -67,6 +70,9 @@ pub struct App {
     pub addresses: Arc<EmailVerifications>,
     pub registrations: Arc<Registrations>,
     pub email_logins: Arc<EmailLogins>,
+    pub oauth_clients: Arc<Clients>,
+    pub oauth: Arc<TokenEndpoint>,
+    pub authorization: Arc<Authorization>,
 }
 
 impl App {
@@ -86,6 +92,9 @@ impl App {
             sessions: shared.sessions(),
             email_logins: Arc::new(shared.email_logins(&config, logins.clone())?),
             registrations: Arc::new(shared.registrations()),
+            oauth_clients: Arc::new(shared.oauth_clients()),
+            oauth: Arc::new(shared.oauth()),
+            authorization: Arc::new(shared.authorization(&config)?),
             logins,
             mfa,
             passkeys,
@@ -125,6 +134,7 @@ impl App {
             roles: self.roles.clone(),
             api_keys: self.api_keys.clone(),
             service_accounts: self.service_accounts.clone(),
+            clients: self.oauth_clients.as_ref().clone(),
             audit: self.audit.clone(),
             transfer: self.transfer.clone(),
             keys: self.keys.clone(),

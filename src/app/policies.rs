@@ -8,6 +8,7 @@ use crate::crypto::webauthn::RelyingParty;
 use crate::http::limit::RateLimiter;
 use crate::keys::KeyPolicy;
 use crate::mfa;
+use crate::oauth::grant;
 use crate::passkey::Reach;
 use crate::session::tokens::Lifetimes;
 use crate::throttle::{self, Limits};
@@ -19,7 +20,24 @@ pub(super) fn keys(config: &Config) -> KeyPolicy {
         issuer: config.issuer(),
         shared_secret_file: config.tokens.shared_secret_file.0.clone(),
         rotation_days: config.keys.rotation_days,
-        access_lifetime_secs: config.tokens.access_lifetime_secs,
+        signed_lifetime_secs: [
+            config.tokens.access_lifetime_secs,
+            config.oauth.access_lifetime_secs,
+            config.oauth.id_token_lifetime_secs,
+        ]
+        .into_iter()
+        .fold(0, i64::max),
+    }
+}
+
+/// How long what clients get lasts.
+pub(super) fn oauth(config: &Config) -> grant::tokens::Lifetimes {
+    grant::tokens::Lifetimes {
+        access: config.oauth.access_lifetime_secs,
+        id_token: config.oauth.id_token_lifetime_secs,
+        refresh: config.oauth.refresh_lifetime_secs,
+        grant: config.oauth.grant_lifetime_secs,
+        replay: config.tokens.refresh_replay_secs,
     }
 }
 

@@ -16,6 +16,10 @@ use crate::mail::Mailer;
 use crate::mail::sink::Sink;
 use crate::mail::templates::Templates;
 use crate::mfa::Mfa;
+use crate::oauth::authorize::Authorization;
+use crate::oauth::client::{Clients, LiveClients};
+use crate::oauth::grant::{LiveGrants, Minter};
+use crate::oauth::token::TokenEndpoint;
 use crate::passkey::{Challenges, Passkeys};
 use crate::password_reset::PasswordResets;
 use crate::recovery::Recoveries;
@@ -38,6 +42,8 @@ pub(super) struct Shared {
     master: MasterKey,
     policy: PasswordPolicy,
     live_keys: LiveKeys,
+    pub clients: LiveClients,
+    pub minter: Minter,
     tokens: SessionTokens,
     pub throttle: Throttle,
     devices: Devices,
@@ -59,13 +65,20 @@ impl Shared {
             policies::lifetimes(config),
             &master,
         )?;
+        let clients = LiveClients::new(store.clone());
+        let grants = LiveGrants::new(store.clone(), keys.clone(), clients.clone());
+        let live = LiveSessions::new(store.clone(), keys.clone(), live_keys.clone(), grants);
+        let issuer = config.issuer().issuer;
+        let minter = Minter::new((env.clone(), keys.clone()), issuer, policies::oauth(config), &master)?;
         let throttle = Throttle::new((store.clone(), env.clone()), &master, policies::throttle(config))?;
         Ok(Self {
             mail,
             throttle,
             devices,
             passwords: Passwords::new(pool, config.password.cost(), env.clone()),
-            live: LiveSessions::new(store.clone(), keys.clone(), live_keys.clone()),
+            live,
+            clients,
+            minter,
             failures: Failures::new(config.audit.failures_per_hour),
             policy: policies::passwords(config)?,
             store,
@@ -74,6 +87,36 @@ impl Shared {
             master,
             live_keys,
             tokens,
+        })
+    }
+
+    pub fn oauth_clients(&self) -> Clients {
+        Clients {
+            store: self.store.clone(),
+            env: self.env.clone(),
+            keys: self.keys.clone(),
+            live: self.clients.clone(),
+        }
+    }
+
+    pub fn oauth(&self) -> TokenEndpoint {
+        TokenEndpoint {
+            store: self.store.clone(),
+            env: self.env.clone(),
+            clients: self.clients.clone(),
+            grants: self.live.grants.clone(),
+            minter: self.minter.clone(),
+        }
+    }
+
+    pub fn authorization(&self, config: &Config) -> Result<Authorization> {
+        Ok(Authorization {
+            store: self.store.clone(),
+            env: self.env.clone(),
+            clients: self.clients.clone(),
+            minter: self.minter.clone(),
+            policy: policies::mfa(config),
+            marks: Arc::new(self.master.mac("authorization requests")?),
         })
     }
 

@@ -1,7 +1,7 @@
 //! What is kept of every table: its version, how its rows end, what they have to be.
 use crate::store::{Check, Schema, Sweep};
 use crate::{
-    account, api_key, audit, email_login, email_verification, keys, login, mail, mfa, passkey,
+    account, api_key, audit, email_login, email_verification, keys, login, mail, mfa, oauth, passkey,
     password_reset, rbac, recovery, registration, service_account, session, throttle, users,
 };
 
@@ -26,6 +26,9 @@ pub const SWEEPS: &[Sweep] = &[
     mail::table::SWEEPS[1],
     mail::worker::SWEEPS[0],
     passkey::table::SWEEPS[0],
+    oauth::grant::table::SWEEPS[0],
+    oauth::grant::table::SWEEPS[1],
+    oauth::grant::table::SWEEPS[2],
 ];
 
 /// What version the store has, and how older ones become it.
@@ -49,5 +52,8 @@ pub const CHECKS: &[&[(&str, Check)]] = &[
     email_verification::table::CHECKS,
     mail::table::CHECKS,
     passkey::table::CHECKS,
+    oauth::client::table::CHECKS,
+    oauth::grant::table::CHECKS,
+    oauth::consent::table::CHECKS,
     audit::table::CHECKS,
 ];

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use super::clients::ClientGroup;
 use super::credentials::{ApiKeyGroup, AuditGroup, ServiceAccountGroup};
 use crate::config::Flags;
 
@@ -72,6 +73,11 @@ pub enum Group {
     ApiKey {
         #[command(subcommand)]
         command: ApiKeyGroup,
+    },
+    /// Register, change and delete the applications that log their users in here
+    Client {
+        #[command(subcommand)]
+        command: ClientGroup,
     },
     /// List and remove passkeys of users
     Passkey {

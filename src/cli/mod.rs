@@ -2,6 +2,7 @@
 mod args;
 mod ask;
 mod breach;
+mod clients;
 mod config;
 mod credentials;
 mod export;
@@ -101,6 +102,7 @@ fn command_of(group: Group) -> Result<crate::admin::Command> {
         Group::Permission { command } => Command::Roles { what: permission_command(command) },
         Group::ServiceAccount { command } => credentials::service_account(command),
         Group::ApiKey { command } => credentials::api_key(command)?,
+        Group::Client { command } => clients::client(command)?,
         Group::Audit { command } => credentials::audit(command)?,
         Group::Passkey { command: PasskeyGroup::List { user } } => {
             Command::Users { what: UsersCommand::Passkeys(PasskeysCommand::List { user }) }

@@ -1,16 +1,20 @@
 //! Things known by their fields, as text for people.
 use serde_json::Value;
 
+/// Columns that a name has at least, so that short ones stand as they do elsewhere.
+const MIN_WIDTH: usize = 20;
+
 /// A line for each field; what is empty is left out, and what is inside stands by itself.
 #[must_use]
 pub fn fields(thing: &Value) -> String {
     let Some(fields) = thing.as_object() else { return String::new() };
-    let shown = fields.iter().filter(|(_, value)| !value.is_null());
+    let shown = || fields.iter().filter(|(_, value)| !value.is_null());
+    let width = shown().map(|(name, _)| name.len() + 2).fold(MIN_WIDTH, usize::max);
     let line = |(name, value): (&String, &Value)| match value {
         Value::Object(_) => self::fields(value),
-        value => format!("{:<20}{}\n", name.replace('_', " "), word(value)),
+        value => format!("{:<width$}{}\n", name.replace('_', " "), word(value)),
     };
-    shown.map(line).collect()
+    shown().map(line).collect()
 }
 
 /// A line for each thing, with a head over the columns.

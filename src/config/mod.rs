@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 pub use settings::{
-    Config, Http, Keys, Log, Mail, Mfa, Passkeys, Password, RateLimit, SETTINGS, Sessions, Store, Tokens,
+    Config, Http, Keys, Log, Mail, Mfa, Oauth, Passkeys, Password, RateLimit, SETTINGS, Sessions, Store,
+    Tokens,
 };
 pub use source::{Flags, load};
 pub use value::{

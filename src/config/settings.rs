@@ -72,6 +72,7 @@ section! {
         rate_limit: RateLimit,
         password: Password,
         tokens: Tokens,
+        oauth: Oauth,
         sessions: Sessions,
         throttle: Throttle,
         mfa: Mfa,
@@ -152,6 +153,20 @@ section! {
         /// Seconds in which a refresh token that was used already gets the same answer again, so that a lost
         /// answer or a second tab logs nobody out. Later it ends the session.
         refresh_replay_secs: i64 = "30", "a whole number";
+    }
+}
+
+section! {
+    /// The OAuth 2.0 and OpenID Connect provider.
+    Oauth in "oauth." {
+        /// Seconds that an access token of a client is good.
+        access_lifetime_secs: i64 = "900", "a whole number from 1";
+        /// Seconds that an ID token is good.
+        id_token_lifetime_secs: i64 = "3600", "a whole number from 1";
+        /// Seconds that a refresh token of a client is good; every refresh begins them anew.
+        refresh_lifetime_secs: i64 = "2592000", "a whole number from 1";
+        /// Seconds after which a client has to ask the user again, however often it refreshes.
+        grant_lifetime_secs: i64 = "31536000", "a whole number from 1";
     }
 }
 
@@ -294,6 +309,7 @@ pub const SETTINGS: &[&[Setting]] = &[
     RateLimit::SETTINGS,
     Password::SETTINGS,
     Tokens::SETTINGS,
+    Oauth::SETTINGS,
     Sessions::SETTINGS,
     Throttle::SETTINGS,
     Mfa::SETTINGS,

@@ -1,5 +1,5 @@
 //! The plain hash of what is random enough, or no secret.
-use aws_lc_rs::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
+use aws_lc_rs::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY, SHA256, SHA512, digest};
 
 /// SHA-256 over some parts, one after the other.
 #[must_use]
@@ -7,6 +7,16 @@ pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
     let mut context = Context::new(&SHA256);
     parts.iter().for_each(|part| context.update(part));
     let mut hash = [0; 32];
+    hash.copy_from_slice(context.finish().as_ref());
+    hash
+}
+
+/// SHA-512 over some parts, one after the other.
+#[must_use]
+pub fn sha512(parts: &[&[u8]]) -> [u8; 64] {
+    let mut context = Context::new(&SHA512);
+    parts.iter().for_each(|part| context.update(part));
+    let mut hash = [0; 64];
     hash.copy_from_slice(context.finish().as_ref());
     hash
 }

@@ -9,8 +9,24 @@ use super::hash::sha256;
 use super::seal::{KEY_BYTES, Sealer};
 use crate::base::{Entropy, Error, Result, Secret, entropy};
 
-/// Secret scanners find leaked tokens by it. Changing it ends every session.
-const PREFIX: &str = "asr_";
+/// Whose refresh token it is. Secret scanners find leaked tokens by what they begin with; changing that ends every session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holder {
+    /// A browser or program of the user's, which has it in a cookie.
+    Session,
+    /// A client of the OAuth 2.0 server.
+    Client,
+}
+
+impl Holder {
+    const fn prefix(self) -> &'static str {
+        match self {
+            Self::Session => "asr_",
+            Self::Client => "asg_",
+        }
+    }
+}
+
 const SESSION: usize = 16;
 const GENERATION: usize = SESSION + 4;
 const SIGNED: usize = GENERATION + 32;
@@ -35,8 +51,8 @@ impl RefreshToken {
     ///
     /// # Errors
     /// `Error::InvalidToken` for one that this server did not make.
-    pub fn parse(mac: &hmac::Key, text: &str) -> Result<Self> {
-        let body = text.strip_prefix(PREFIX).ok_or(Error::InvalidToken)?;
+    pub fn parse(holder: Holder, mac: &hmac::Key, text: &str) -> Result<Self> {
+        let body = text.strip_prefix(holder.prefix()).ok_or(Error::InvalidToken)?;
         let mut raw = Zeroizing::new([0; TOTAL]);
         let len = URL_SAFE_NO_PAD.decode_slice(body, raw.as_mut()).map_err(|_| Error::InvalidToken)?;
         let mut expected = Zeroizing::new([0; 32]);
@@ -45,10 +61,10 @@ impl RefreshToken {
         if len == TOTAL && genuine { Ok(Self(raw)) } else { Err(Error::InvalidToken) }
     }
 
-    /// The text that goes into the cookie.
+    /// The text that its holder gets.
     #[must_use]
-    pub fn reveal(&self) -> Secret {
-        Secret::new(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(&self.0[..])))
+    pub fn reveal(&self, holder: Holder) -> Secret {
+        Secret::new(format!("{}{}", holder.prefix(), URL_SAFE_NO_PAD.encode(&self.0[..])))
     }
 
     #[must_use]
@@ -102,22 +118,22 @@ mod tests {
             session: [u8; 16], generation: u32, seed: u64, at: prop::sample::Index, bit in 0..7_u8,
         ) {
             let token = RefreshToken::generate(&mac(1), &SeededEntropy::new(seed), &session, generation);
-            let text = token.reveal();
-            let parsed = RefreshToken::parse(&mac(1), text.expose()).unwrap();
+            let text = token.reveal(Holder::Session);
+            let parsed = RefreshToken::parse(Holder::Session, &mac(1), text.expose()).unwrap();
             prop_assert_eq!((parsed.session(), parsed.generation()), (session, generation));
             prop_assert_eq!(parsed.hash(), token.hash());
-            prop_assert!(RefreshToken::parse(&mac(2), text.expose()).is_err(), "another server's key");
+            prop_assert!(RefreshToken::parse(Holder::Session, &mac(2), text.expose()).is_err(), "another server's key");
             let mut damaged = text.expose().as_bytes().to_vec();
             let at = at.index(damaged.len());
             damaged[at] ^= 1 << bit;
             if let Ok(damaged) = String::from_utf8(damaged) {
-                prop_assert!(RefreshToken::parse(&mac(1), &damaged).is_err());
+                prop_assert!(RefreshToken::parse(Holder::Session, &mac(1), &damaged).is_err());
             }
         }
 
         #[test]
         fn garbage_is_refused(text in "\\PC{0,120}|asr_[A-Za-z0-9_-]{85,95}") {
-            prop_assert!(RefreshToken::parse(&mac(1), &text).is_err());
+            prop_assert!(RefreshToken::parse(Holder::Session, &mac(1), &text).is_err());
         }
     }
 }

@@ -6,7 +6,8 @@ use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256,
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RSA_PSS_SHA256,
+    RsaEncoding,
 };
 use aws_lc_rs::{digest, hmac};
 use base64::Engine;
@@ -19,12 +20,13 @@ use zeroize::Zeroizing;
 use crate::base::{Error, Result};
 
 /// How tokens are signed (RFC 7518 section 3.1, RFC 8037).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Algorithm {
     Es256,
     Rs256,
     EdDsa,
     Hs256,
+    Ps256,
 }
 
 impl Algorithm {
@@ -35,7 +37,14 @@ impl Algorithm {
             Self::Rs256 => "RS256",
             Self::EdDsa => "EdDSA",
             Self::Hs256 => "HS256",
+            Self::Ps256 => "PS256",
         }
+    }
+
+    /// The algorithm of a name in the registry of RFC 7518, if it is one of ours whose keys can be published.
+    #[must_use]
+    pub fn public_key(name: &str) -> Option<Self> {
+        [Self::Es256, Self::Rs256, Self::EdDsa, Self::Ps256].into_iter().find(|known| known.name() == name)
     }
 
     pub(super) const fn jose(self) -> jsonwebtoken::Algorithm {
@@ -44,6 +53,7 @@ impl Algorithm {
             Self::Rs256 => jsonwebtoken::Algorithm::RS256,
             Self::EdDsa => jsonwebtoken::Algorithm::EdDSA,
             Self::Hs256 => jsonwebtoken::Algorithm::HS256,
+            Self::Ps256 => jsonwebtoken::Algorithm::PS256,
         }
     }
 }
@@ -93,7 +103,7 @@ pub fn generate(algorithm: Algorithm) -> Result<Zeroizing<Vec<u8>>> {
         Algorithm::EdDsa => Ed25519KeyPair::generate()
             .and_then(|key| key.to_pkcs8v1())
             .map(|document| document.as_ref().to_vec()),
-        Algorithm::Rs256 => RsaKeyPair::generate(KeySize::Rsa3072)
+        Algorithm::Rs256 | Algorithm::Ps256 => RsaKeyPair::generate(KeySize::Rsa3072)
             .and_then(|key| key.as_der().map(|der| der.as_ref().to_vec())),
         Algorithm::Hs256 => return Err(Error::internal("a shared secret is configured, not made")),
     };
@@ -115,25 +125,25 @@ impl SigningKey {
             Signer::Ecdsa(_) => EncodingKey::from_ec_der(private),
             Signer::Ed25519(_) => EncodingKey::from_ed_der(private),
             // jsonwebtoken wants PKCS#1 here; only the public half is taken from it.
-            Signer::Rsa(_) => return Self::rsa(signer),
+            Signer::Rsa(_) => return Self::rsa(algorithm, signer),
             Signer::Hmac(key) => return Err(Error::internal(format!("no public half of {key:?}"))),
         };
         let jwk = Jwk::from_encoding_key(&encoding, algorithm.jose()).map_err(Error::internal)?;
         Self::with_public(algorithm, signer, jwk)
     }
 
-    fn rsa(signer: Signer) -> Result<Self> {
+    fn rsa(algorithm: Algorithm, signer: Signer) -> Result<Self> {
         let Signer::Rsa(pair) = &signer else { return Err(Error::internal("not an RSA key")) };
         let public = pair.public_key();
         let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
         let (n, e) = (public.modulus(), public.exponent());
         let jwk = serde_json::json!({
             "kty": "RSA",
-            "alg": "RS256",
+            "alg": algorithm.name(),
             "n": encode(n.big_endian_without_leading_zero()),
             "e": encode(e.big_endian_without_leading_zero()),
         });
-        Self::with_public(Algorithm::Rs256, signer, serde_json::from_value(jwk).map_err(Error::internal)?)
+        Self::with_public(algorithm, signer, serde_json::from_value(jwk).map_err(Error::internal)?)
     }
 
     fn with_public(algorithm: Algorithm, signer: Signer, mut jwk: Jwk) -> Result<Self> {
@@ -177,7 +187,9 @@ impl SigningKey {
             Signer::Hmac(key) => Ok(hmac::sign(key, message).as_ref().to_vec()),
             Signer::Rsa(key) => {
                 let mut signature = vec![0; key.public_modulus_len()];
-                key.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature).map_err(Error::internal)?;
+                let padding: &'static dyn RsaEncoding =
+                    if self.algorithm == Algorithm::Ps256 { &RSA_PSS_SHA256 } else { &RSA_PKCS1_SHA256 };
+                key.sign(padding, &random, message, &mut signature).map_err(Error::internal)?;
                 Ok(signature)
             }
         }
@@ -190,7 +202,9 @@ fn parse_signer(algorithm: Algorithm, private: &[u8]) -> Result<Signer> {
             .map(Signer::Ecdsa)
             .map_err(Error::internal),
         Algorithm::EdDsa => Ed25519KeyPair::from_pkcs8(private).map(Signer::Ed25519).map_err(Error::internal),
-        Algorithm::Rs256 => RsaKeyPair::from_pkcs8(private).map(Signer::Rsa).map_err(Error::internal),
+        Algorithm::Rs256 | Algorithm::Ps256 => {
+            RsaKeyPair::from_pkcs8(private).map(Signer::Rsa).map_err(Error::internal)
+        }
         Algorithm::Hs256 => Ok(Signer::Hmac(Box::new(hmac::Key::new(hmac::HMAC_SHA256, private)))),
     }
 }
@@ -207,7 +221,7 @@ mod tests {
 
     #[test]
     fn every_algorithm_makes_parses_and_names_its_keys() {
-        for algorithm in [Algorithm::Es256, Algorithm::Rs256, Algorithm::EdDsa] {
+        for algorithm in [Algorithm::Es256, Algorithm::Rs256, Algorithm::EdDsa, Algorithm::Ps256] {
             let private = generate(algorithm).unwrap();
             let (one, two) = (
                 SigningKey::parse(algorithm, &private).unwrap(),
@@ -219,7 +233,7 @@ mod tests {
             assert_eq!(jwk["use"], "sig");
             assert_eq!(jwk["alg"], algorithm.name());
             assert!(jwk.get("d").is_none(), "{jwk}");
-            if algorithm == Algorithm::Rs256 {
+            if matches!(algorithm, Algorithm::Rs256 | Algorithm::Ps256) {
                 assert_eq!(jwk["n"].as_str().unwrap().len(), 512, "3072 bits");
             }
         }

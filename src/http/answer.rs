@@ -157,6 +157,8 @@ impl<T: ApiResponse> ApiResponse for WithCookies<T> {
     }
 }
 
-pub(super) fn described(status: u16, description: &'static str, content: Vec<MetaMediaType>) -> MetaResponse {
+/// What the document says of an answer.
+#[must_use]
+pub fn described(status: u16, description: &'static str, content: Vec<MetaMediaType>) -> MetaResponse {
     MetaResponse { description, status: Some(status), status_range: None, content, headers: Vec::new() }
 }

@@ -8,8 +8,6 @@ use crate::base::{Error, Result};
 use crate::config::PublicUrl;
 
 const REFRESH_PATH: &str = "/auth/token/refresh";
-/// Logins lie below it.
-const LOGIN_PATH: &str = "/auth";
 
 /// How this server's cookies are called and where they are sent, by its public URL.
 #[derive(Debug, Clone)]
@@ -17,11 +15,12 @@ pub struct Cookies {
     access: String,
     refresh: String,
     csrf: String,
+    browser: String,
+    form: String,
     trusted_device: String,
     known_device: String,
     path: String,
     refresh_path: String,
-    login_path: String,
     secure: bool,
 }
 
@@ -37,16 +36,16 @@ impl Cookies {
         };
         let path = if url.path().is_empty() { "/" } else { url.path() };
         let refresh_path = format!("{}{REFRESH_PATH}", url.path());
-        let login_path = format!("{}{LOGIN_PATH}", url.path());
         Self {
             access: name("access_token_cookie", path),
             refresh: name("refresh_token_cookie", &refresh_path),
             csrf: name("csrf_access_token", path),
-            trusted_device: name("trusted_device_cookie", &login_path),
-            known_device: name("known_device_cookie", &login_path),
+            browser: name("session_cookie", path),
+            form: name("form_cookie", path),
+            trusted_device: name("trusted_device_cookie", path),
+            known_device: name("known_device_cookie", path),
             path: path.to_owned(),
             refresh_path,
-            login_path,
             secure: url.is_https(),
         }
     }
@@ -65,6 +64,36 @@ impl Cookies {
     /// As [`Cookies::access`].
     pub fn refresh<'h>(&self, headers: &'h HeaderMap) -> Result<Option<&'h str>> {
         find(headers, &self.refresh)
+    }
+
+    /// What says which session a browser has, for pages alone.
+    #[must_use]
+    pub fn browser<'h>(&self, headers: &'h HeaderMap) -> Option<&'h str> {
+        // A neighbour below the same domain may have set another one: then nobody is signed in.
+        find(headers, &self.browser).ok().flatten()
+    }
+
+    /// The cookie of a session of a browser; good as long as the session is.
+    ///
+    /// # Errors
+    /// As [`Cookies::of_session`].
+    pub fn of_browser(&self, value: &str, lifetime: i64) -> Result<HeaderValue> {
+        self.make(&self.browser, value, &self.path, lifetime, true)
+    }
+
+    /// What a form has to hold that this server has given to this browser.
+    #[must_use]
+    pub fn form<'h>(&self, headers: &'h HeaderMap) -> Option<&'h str> {
+        find(headers, &self.form).ok().flatten()
+    }
+
+    /// The cookie that goes with forms.
+    ///
+    /// # Errors
+    /// As [`Cookies::of_session`].
+    pub fn of_form(&self, value: &str) -> Result<HeaderValue> {
+        const DAY_SECS: i64 = 24 * 3600;
+        self.make(&self.form, value, &self.path, DAY_SECS, true)
     }
 
     /// The token of a trusted device that came in a cookie.
@@ -87,7 +116,7 @@ impl Cookies {
     /// As [`Cookies::of_session`].
     pub fn of_known_device(&self, value: &str) -> Result<HeaderValue> {
         const YEAR_SECS: i64 = 365 * 24 * 3600;
-        self.make(&self.known_device, value, &self.login_path, YEAR_SECS, true)
+        self.make(&self.known_device, value, &self.path, YEAR_SECS, true)
     }
 
     /// The cookie of a device that is trusted for so many seconds.
@@ -95,7 +124,7 @@ impl Cookies {
     /// # Errors
     /// As [`Cookies::of_session`].
     pub fn of_trusted_device(&self, token: &str, lifetime: i64) -> Result<HeaderValue> {
-        self.make(&self.trusted_device, token, &self.login_path, lifetime, true)
+        self.make(&self.trusted_device, token, &self.path, lifetime, true)
     }
 
     /// The three cookies of a session; lifetimes in seconds.
@@ -118,12 +147,14 @@ impl Cookies {
         .collect()
     }
 
-    /// Has the browser drop all three.
+    /// Has the browser drop all of a session.
     ///
     /// # Errors
     /// As [`Cookies::of_session`].
     pub fn cleared(&self) -> Result<Vec<HeaderValue>> {
-        self.of_session(("", 0), ("", 0), "")
+        let mut cookies = self.of_session(("", 0), ("", 0), "")?;
+        cookies.push(self.of_browser("", 0)?);
+        Ok(cookies)
     }
 
     fn make(

@@ -7,11 +7,13 @@ use poem::http::header::{
 use poem::http::{Method, StatusCode};
 use poem::{IntoResponse, Request, Response};
 
+use super::protocol::is_for_any_origin;
 use crate::config::Origins;
 
-const HEADERS: &str = "authorization, content-type, x-api-key, x-csrf-token, x-request-id";
+const HEADERS: &str = "authorization, content-type, dpop, x-api-key, x-csrf-token, x-request-id";
 const METHODS: &str = "GET, POST, PUT, PATCH, DELETE";
 const EXPOSED: &str = "x-request-id, ratelimit, ratelimit-policy, retry-after";
+const EXPOSED_TO_ANY: &str = "x-request-id, retry-after, www-authenticate, dpop-nonce";
 const MAX_AGE: &str = "600";
 
 /// The origin of a request, if its pages may call us.
@@ -25,7 +27,8 @@ pub fn allowed_origin(headers: &HeaderMap, allowed: &Origins) -> Option<HeaderVa
 #[must_use]
 pub fn preflight(request: &Request, origin: Option<&HeaderValue>) -> Option<Response> {
     let asked = request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
-    if request.method() != Method::OPTIONS || !asked || origin.is_none() {
+    let allowed = origin.is_some() || is_for_any_origin(request.uri().path());
+    if request.method() != Method::OPTIONS || !asked || !allowed {
         return None;
     }
     let mut response = StatusCode::NO_CONTENT.into_response();
@@ -41,4 +44,10 @@ pub fn allow(headers: &mut HeaderMap, origin: HeaderValue) {
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
     headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
+}
+
+/// Lets the pages of any origin read an answer; what they ask for comes without cookies.
+pub fn allow_any(headers: &mut HeaderMap) {
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED_TO_ANY));
 }

@@ -10,6 +10,7 @@ use poem_openapi::{ApiResponse, Object};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::protocol::ProtocolFailure;
 use crate::base::{Error, FieldError, Timestamp};
 
 /// The challenge of RFC 6750 section 3.
@@ -153,6 +154,20 @@ pub fn render(error: &poem::Error, request_id: &str, now: Timestamp) -> Response
     *response.headers_mut() = rendered.headers;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
     response
+}
+
+/// The answer for any error at an endpoint whose errors have the form of RFC 6749.
+#[must_use]
+pub fn render_protocol(error: &poem::Error, request_id: &str) -> Response {
+    let failure = match (error.downcast_ref::<ProtocolFailure>(), domain_error(error)) {
+        (Some(failure), _) => failure.clone(),
+        (_, Some(ours)) => {
+            log(&ours, request_id);
+            ours.into()
+        }
+        _ => ProtocolFailure::of_status(render_framework(error, request_id).status),
+    };
+    failure.into_response()
 }
 
 /// The errors of the framework that are ours by meaning.

@@ -27,7 +27,7 @@ use super::envelope::{self, Failure, TimedOut};
 use super::info::{RequestInfo, shown_user_agent};
 use super::limit::{Allowance, Client, RateLimiter};
 use super::routes::Routes;
-use super::{cors, csrf, limit};
+use super::{cors, csrf, limit, protocol};
 use crate::base::{Clock, Entropy, Env, Error, Result, entropy};
 use crate::config::{Config, IpNets, Origins, PublicUrl};
 use crate::rbac::{Initiator, Who};
@@ -197,7 +197,15 @@ impl Gate {
         if error.status() == StatusCode::METHOD_NOT_ALLOWED {
             self.other_method(&about.method, about.uri.path(), error, &about.id)
         } else {
-            envelope::render(error, &about.id, self.clock.now())
+            self.render(error, about.uri.path(), &about.id)
+        }
+    }
+
+    fn render(&self, error: &poem::Error, path: &str, id: &str) -> Response {
+        if protocol::is_protocol(path) {
+            envelope::render_protocol(error, id)
+        } else {
+            envelope::render(error, id, self.clock.now())
         }
     }
 
@@ -206,7 +214,7 @@ impl Gate {
         let mut response = if method == Method::OPTIONS {
             StatusCode::NO_CONTENT.into_response()
         } else {
-            envelope::render(error, id, self.clock.now())
+            self.render(error, path, id)
         };
         if let Ok(methods) = HeaderValue::try_from(self.allow.methods(path)) {
             response.headers_mut().insert(ALLOW, methods);
@@ -224,12 +232,21 @@ impl Gate {
         let nobody =
             || Initiator::at(Who::Nobody, address, shown_user_agent(user_agent.as_ref()), about.id.clone());
         let (authenticator, headers) = (self.authenticator.as_ref(), request.headers());
-        let presented = caller::identify(authenticator, &self.cookies, headers, address, &nobody);
+        // Programs prove who they are to these endpoints in a way of their own.
+        let protocol = protocol::is_protocol(request.uri().path());
+        let presented = if protocol {
+            Ok(None)
+        } else {
+            caller::identify(authenticator, &self.cookies, headers, address, &nobody)
+        };
         let authenticator = Arc::clone(&self.authenticator);
         let (id, languages) = (about.id.clone(), request.headers().get(ACCEPT_LANGUAGE).cloned());
         let info = Arc::new(RequestInfo { address, presented, authenticator, id, user_agent, languages });
         request.extensions_mut().insert(Arc::clone(&info));
         let info = about.info.get_or_init(|| info);
+        if protocol {
+            return Ok(None);
+        }
         let allowance = self.count(request.uri().path(), address, &info.presented)?;
         if !request.method().is_safe() && !is_by_hand(&info.presented) {
             csrf::check_origin(request, &self.public_url, &self.origins)?;
@@ -268,7 +285,9 @@ impl Gate {
         if let Some(allowance) = allowance {
             self.limiter.describe(headers, allowance);
         }
-        if let Some(origin) = about.origin {
+        if protocol::is_for_any_origin(about.uri.path()) {
+            cors::allow_any(headers);
+        } else if let Some(origin) = about.origin {
             cors::allow(headers, origin);
         }
         if !self.origins.0.is_empty() {

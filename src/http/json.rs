@@ -25,6 +25,9 @@ pub struct Json<T>(pub T);
 /// The body of an HTML form, coming.
 pub struct Form<T>(pub T);
 
+/// The body of an HTML form, if there is one.
+pub struct MaybeForm<T>(pub Option<T>);
+
 pub(super) fn media_type<T: Type>() -> MetaMediaType {
     MetaMediaType { content_type: JSON, schema: T::schema_ref() }
 }
@@ -93,11 +96,16 @@ fn read_json<T: ParseFromJSON + 'static>(bytes: &[u8]) -> Result<T> {
     read_value(value)
 }
 
-/// Names and values of the URL standard's form serialisation; a name that comes twice is refused.
+/// Names and values of the URL standard's form serialisation. One without a value was not filled in (RFC 6749 section 3.1);
+/// a name that comes twice is refused, unless its field is a list.
 fn read_form<T: ParseFromJSON + 'static>(bytes: &[u8]) -> Result<T> {
-    let mut fields = Map::new();
-    for (name, value) in form_urlencoded::parse(bytes) {
-        if fields.insert(name.to_string(), Value::String(value.into_owned())).is_some() {
+    let (mut fields, shape) = (Map::new(), Shape::of::<T>());
+    for (name, value) in form_urlencoded::parse(bytes).filter(|(_, value)| !value.is_empty()) {
+        let value = Value::String(value.into_owned());
+        if shape.has_list(&name) {
+            let list = fields.entry(name).or_insert_with(|| Value::Array(Vec::new()));
+            list.as_array_mut().into_iter().for_each(|list| list.push(value.clone()));
+        } else if fields.insert(name.to_string(), value).is_some() {
             return Err(Error::invalid(name.into_owned(), "comes twice"));
         }
     }
@@ -134,6 +142,61 @@ impl<'a, T: ParseFromJSON + 'static> ApiExtractor<'a> for Json<T> {
             Some(given) => Err(ContentTypeError::NotSupported { content_type: given.to_owned() }.into()),
             None => Err(ContentTypeError::ExpectContentType.into()),
         }
+    }
+}
+
+impl<'a, T: ParseFromJSON + 'static> ApiExtractor<'a> for Form<T> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+
+    fn request_meta() -> Option<MetaRequest> {
+        let content = vec![MetaMediaType { content_type: FORM, schema: T::schema_ref() }];
+        Some(MetaRequest { description: None, content, required: true })
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        _: ExtractParamOptions<Self::ParamType>,
+    ) -> poem::Result<Self> {
+        match request.content_type() {
+            Some(given) if Self::check_content_type(given) => {
+                <Self as ParsePayload>::from_request(request, body).await
+            }
+            Some(given) => Err(ContentTypeError::NotSupported { content_type: given.to_owned() }.into()),
+            None => Err(ContentTypeError::ExpectContentType.into()),
+        }
+    }
+}
+
+impl<'a, T: ParseFromJSON + 'static> ApiExtractor<'a> for MaybeForm<T> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+
+    fn request_meta() -> Option<MetaRequest> {
+        <Form<T> as ApiExtractor>::request_meta().map(|meta| MetaRequest { required: false, ..meta })
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        options: ExtractParamOptions<Self::ParamType>,
+    ) -> poem::Result<Self> {
+        if request.content_type().is_none() {
+            return Ok(Self(None));
+        }
+        let form = <Form<T> as ApiExtractor>::from_request(request, body, options).await?;
+        Ok(Self(Some(form.0)))
     }
 }
 

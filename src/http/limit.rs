@@ -23,6 +23,8 @@ pub enum Client {
     Subject(SubjectId),
     /// An API key, apart from its owner and the owner's other keys.
     Key(Id<ApiKey>),
+    /// A client of the OAuth 2.0 server, by the hash of its name.
+    Application([u8; 16]),
     /// An address, for those who are nobody yet.
     Address(IpAddr),
 }

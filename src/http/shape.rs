@@ -44,6 +44,12 @@ impl Shape {
         shape
     }
 
+    /// Whether a field is a list.
+    #[must_use]
+    pub fn has_list(&self, name: &str) -> bool {
+        self.0.iter().any(|field| field.name == name && field.kind.ty == "array")
+    }
+
     fn from_schema(schema: &MetaSchema) -> Self {
         let field = |(name, property): &(&'static str, MetaSchemaRef)| Field {
             name,

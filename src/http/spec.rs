@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use super::envelope::status;
+use super::protocol::is_protocol;
 use crate::base::{Error, Result, SecondFactor, Secret, Timestamp};
 
 /// What an operation can fail with beside what follows from its form, by operation id.
@@ -45,7 +46,11 @@ pub fn complete(document: &str, facts: &Facts) -> Result<Value> {
             if facts.for_anyone.contains(&&*id) {
                 operation["security"] = json!([{}, {"bearer": []}, {"cookie": []}, {"api_key": []}]);
             }
-            describe(operation, &codes)?;
+            if is_protocol(path) {
+                describe_protocol(operation)?;
+            } else {
+                describe(operation, &codes)?;
+            }
         }
     }
     let schemas = document["components"]["schemas"].as_object_mut().into_iter().flatten();
@@ -101,6 +106,30 @@ fn state_permission(operation: &mut Value, permission: &str) {
     operation["description"] =
         Value::String(if about.is_empty() { needs } else { format!("{about}\n\n{needs}") });
     operation["x-permission"] = Value::String(permission.to_owned());
+}
+
+/// Writes the errors of RFC 6749 into an operation, with an example of each.
+fn describe_protocol(operation: &mut Value) -> Result<()> {
+    let responses = operation["responses"].as_object_mut();
+    let responses = responses.ok_or_else(|| Error::internal("an operation without responses"))?;
+    for (status, error, about) in [
+        (400, "invalid_request", "What is wrong with the request"),
+        (401, "invalid_client", "The client or the token is not good"),
+        (413, "invalid_request", "The body is too large"),
+        (415, "invalid_request", "The body is no form"),
+        (429, "temporarily_unavailable", "The client asks too often"),
+        (500, "server_error", "Something went wrong; the log has it"),
+        (503, "temporarily_unavailable", "The server has more work than it may queue"),
+    ] {
+        let body = json!({"error": error, "error_description": about});
+        let content = json!({
+            "schema": {"$ref": "#/components/schemas/ProtocolErrorBody"},
+            "examples": {error: {"value": body}},
+        });
+        let response = json!({"description": about, "content": {"application/json; charset=utf-8": content}});
+        responses.insert(status.to_string(), response);
+    }
+    Ok(())
 }
 
 /// Writes the errors into an operation, by status.

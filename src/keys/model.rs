@@ -50,18 +50,17 @@ impl fmt::Debug for KeyRecord {
     }
 }
 
-/// The keys after a rotation `now`: next becomes current, current previous, `fresh` next; a previous one whose
-/// last token (of `lifetime_secs`) has ended is left out.
+/// The keys after a rotation `now` of those of one algorithm: next becomes current, current previous, `fresh` next; a
+/// previous one whose last token (of `lifetime_secs`) has ended is left out. Those of other algorithms stay what they are:
+/// each has clients who want it.
 #[must_use]
 pub fn rotated(keys: Vec<KeyRecord>, fresh: KeyRecord, now: Timestamp, lifetime_secs: i64) -> Vec<KeyRecord> {
     let moved = keys.into_iter().filter_map(|key| {
         let stage = match key.stage {
-            Stage::Next if key.algorithm == fresh.algorithm => Stage::Current { since: now },
-            // It never signed: with another algorithm configured it never will.
-            Stage::Next => return None,
-            Stage::Current { .. } => Stage::Previous { since: now },
             Stage::Previous { since } if now.secs_since(since) > lifetime_secs => return None,
-            stage @ Stage::Previous { .. } => stage,
+            Stage::Next if key.algorithm == fresh.algorithm => Stage::Current { since: now },
+            Stage::Current { .. } if key.algorithm == fresh.algorithm => Stage::Previous { since: now },
+            stage => stage,
         };
         Some(KeyRecord { stage, ..key })
     });
@@ -96,5 +95,15 @@ mod tests {
         assert!(soon.iter().any(|key| key.kid == "a"), "its last token may still be out");
         let late = rotated(keys, key("d", Stage::Next), at(1901), 900);
         assert!(late.iter().all(|key| key.kid != "a"));
+    }
+
+    #[test]
+    fn keys_of_another_algorithm_stay_what_they_are() {
+        let at = Timestamp::from_secs;
+        let others = [key("a", Stage::Current { since: at(0) }), key("b", Stage::Next)];
+        let fresh = KeyRecord { algorithm: Algorithm::Rs256, ..key("c", Stage::Next) };
+        let keys = rotated(others.to_vec(), fresh.clone(), at(1000), 900);
+        assert_eq!(keys[..2], others);
+        assert_eq!(keys[2], fresh);
     }
 }

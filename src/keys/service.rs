@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -27,8 +29,8 @@ pub struct KeyPolicy {
     pub shared_secret_file: Option<PathBuf>,
     /// 0: only when somebody says so.
     pub rotation_days: i64,
-    /// How long a token lasts that a key has signed.
-    pub access_lifetime_secs: i64,
+    /// How long what a key has signed lasts at most.
+    pub signed_lifetime_secs: i64,
 }
 
 /// The keys; clones share them.
@@ -46,7 +48,10 @@ struct Inner {
 /// What is needed to sign and verify.
 struct Ring {
     records: Vec<KeyRecord>,
+    /// Signs access tokens.
     current: Arc<SigningKey>,
+    /// Sign what is made for clients that want their algorithm.
+    by_algorithm: HashMap<Algorithm, Arc<SigningKey>>,
     by_id: HashMap<String, Arc<SigningKey>>,
     jwks: Bytes,
 }
@@ -61,13 +66,12 @@ impl Keys {
     pub async fn open(store: Store, env: Env, master: &MasterKey, policy: KeyPolicy) -> Result<Self> {
         let sealer = master.sealer("signing keys")?;
         let shared = policy.shared_secret_file.as_ref().filter(|_| policy.algorithm == Algorithm::Hs256);
-        let ring = match shared {
-            Some(path) => Ring::of_shared_secret(path)?,
-            None => {
-                let made = ensure(&store, &env, &sealer, &policy).await?;
-                Ring::of(made, &sealer)?
-            }
+        let shared = shared.map(|path| read_shared_secret(path)).transpose()?;
+        let records = match shared {
+            Some(_) => store.get(table::all)?,
+            None => ensure(&store, &env, &sealer, &policy, policy.algorithm).await?,
         };
+        let ring = Ring::of(records, &sealer, policy.algorithm, shared)?;
         Ok(Self(Arc::new(Inner { store, env, sealer, policy, ring: RwLock::new(Arc::new(ring)) })))
     }
 
@@ -75,8 +79,43 @@ impl Keys {
     ///
     /// # Errors
     /// `Error::Internal` if the library refuses.
-    pub fn sign(&self, claims: &AccessClaims) -> Result<Secret> {
+    pub fn sign(&self, claims: &impl Serialize) -> Result<Secret> {
         jwt::sign(&self.ring().current, claims).map(Secret::new)
+    }
+
+    /// Signs a JWT of a media type with the current key of an algorithm.
+    ///
+    /// # Errors
+    /// `Error::Internal` if there is none ([`Keys::ensure`] makes one), or the library refuses.
+    pub fn sign_as(&self, algorithm: Algorithm, typ: &str, claims: &impl Serialize) -> Result<Secret> {
+        let ring = self.ring();
+        let key = ring.by_algorithm.get(&algorithm);
+        let key = key.ok_or_else(|| Error::internal(format!("no key signs with {algorithm}")))?;
+        jwt::sign_typed(key, typ, claims).map(Secret::new)
+    }
+
+    /// Sees to it that there are keys of an algorithm; RSA takes a while.
+    ///
+    /// # Errors
+    /// `Error::Unavailable` when the store does not serve.
+    pub async fn ensure(&self, algorithm: Algorithm) -> Result<()> {
+        let inner = &self.0;
+        if algorithm == Algorithm::Hs256 || self.ring().by_algorithm.contains_key(&algorithm) {
+            return Ok(());
+        }
+        let records = ensure(&inner.store, &inner.env, &inner.sealer, &inner.policy, algorithm).await?;
+        self.put_ring(records)
+    }
+
+    /// Checks the form, type, key, signature and issuer of a JWT that this server has signed. Whom it is for, and its
+    /// times, are for whoever asks to check.
+    ///
+    /// # Errors
+    /// `Error::InvalidToken`.
+    pub fn verify_typed<T: DeserializeOwned + Clone>(&self, token: &str, typ: &str) -> Result<T> {
+        let ring = self.ring();
+        let by_id = |kid: &str| ring.by_id.get(kid).map(Arc::as_ref);
+        jwt::verify_typed(token, typ, &self.0.policy.issuer.issuer, by_id)
     }
 
     /// Checks everything of an access token but its times.
@@ -106,7 +145,7 @@ impl Keys {
     pub fn current(&self) -> (String, Algorithm, Option<Timestamp>) {
         let ring = self.ring();
         let since = ring.records.iter().find_map(|key| match key.stage {
-            Stage::Current { since } => Some(since),
+            Stage::Current { since } if key.algorithm == self.0.policy.algorithm => Some(since),
             _ => None,
         });
         (ring.current.kid().to_owned(), self.0.policy.algorithm, since)
@@ -117,43 +156,60 @@ impl Keys {
     /// # Errors
     /// `Error::Invalid` for HS256, whose secret others keep as well.
     pub async fn rotate(&self, by: Initiator) -> Result<()> {
-        let inner = &self.0;
-        if inner.policy.algorithm == Algorithm::Hs256 {
+        if self.0.policy.algorithm == Algorithm::Hs256 {
             let reason = "a shared secret is rotated by changing its file and restarting";
             return Err(Error::invalid("algorithm", reason));
         }
-        let fresh = make(&inner.env, &inner.sealer, inner.policy.algorithm).await?;
-        let (now, lifetime) = (inner.env.now(), inner.policy.access_lifetime_secs);
-        let change = move |tx: &mut WriteTx| {
-            let keys = rotated(table::all(tx)?, fresh, now, lifetime);
-            table::replace(tx, &keys)?;
-            let current = keys.iter().find(|key| matches!(key.stage, Stage::Current { .. }));
-            let kid = current.map(|key| key.kid.clone()).unwrap_or_default();
-            audit::table::append(tx, Event::new(&by, "signing_key.rotated", now).with("kid", kid))?;
-            Ok(keys)
-        };
-        let ring = Ring::of(inner.store.write(change).await?, &inner.sealer)?;
-        tracing::info!(kid = ring.current.kid(), "signing keys rotated");
-        *inner.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring);
-        Ok(())
+        let algorithms: Vec<_> = self.ring().by_algorithm.keys().copied().collect();
+        self.rotate_all(&by, &algorithms).await
     }
 
-    /// Rotates if the current key has served its time.
+    /// Rotates the keys that have served their time.
     ///
     /// # Errors
-    /// As [`Keys::rotate`].
+    /// `Error::Unavailable` when the store does not serve.
     pub async fn rotate_if_due(&self) -> Result<()> {
         let days = self.0.policy.rotation_days;
         let now = self.0.env.now();
-        let due = |key: &KeyRecord| match key.stage {
+        let due = |key: &&KeyRecord| match key.stage {
             Stage::Current { since } => now.secs_since(since) >= days.saturating_mul(SECONDS_PER_DAY),
             _ => false,
         };
-        if days > 0 && self.ring().records.iter().any(due) {
-            self.rotate(Initiator::system()).await
-        } else {
-            Ok(())
+        if days == 0 {
+            return Ok(());
         }
+        let due: Vec<_> = self.ring().records.iter().filter(due).map(|key| key.algorithm).collect();
+        self.rotate_all(&Initiator::system(), &due).await
+    }
+
+    async fn rotate_all(&self, by: &Initiator, algorithms: &[Algorithm]) -> Result<()> {
+        for algorithm in algorithms {
+            let inner = &self.0;
+            let fresh = make(&inner.env, &inner.sealer, *algorithm).await?;
+            let (now, lifetime, by) = (inner.env.now(), inner.policy.signed_lifetime_secs, by.clone());
+            let change = move |tx: &mut WriteTx| {
+                let algorithm = fresh.algorithm;
+                let keys = rotated(table::all(tx)?, fresh, now, lifetime);
+                table::replace(tx, &keys)?;
+                let signs = |key: &&KeyRecord| {
+                    matches!(key.stage, Stage::Current { .. }) && key.algorithm == algorithm
+                };
+                let kid = keys.iter().find(signs).map(|key| key.kid.clone()).unwrap_or_default();
+                audit::table::append(tx, Event::new(&by, "signing_key.rotated", now).with("kid", kid))?;
+                Ok(keys)
+            };
+            self.put_ring(inner.store.write(change).await?)?;
+            tracing::info!(%algorithm, "signing keys rotated");
+        }
+        Ok(())
+    }
+
+    fn put_ring(&self, records: Vec<KeyRecord>) -> Result<()> {
+        let inner = &self.0;
+        let mut ring = inner.ring.write().unwrap_or_else(PoisonError::into_inner);
+        let shared = (inner.policy.algorithm == Algorithm::Hs256).then(|| Arc::clone(&ring.current));
+        *ring = Arc::new(Ring::of(records, &inner.sealer, inner.policy.algorithm, shared)?);
+        Ok(())
     }
 
     fn ring(&self) -> Arc<Ring> {
@@ -161,21 +217,32 @@ impl Keys {
     }
 }
 
-/// The stored keys, with a current one of the configured algorithm and a next one.
-async fn ensure(store: &Store, env: &Env, sealer: &Sealer, policy: &KeyPolicy) -> Result<Vec<KeyRecord>> {
+/// The stored keys, with a current one of an algorithm and a next one.
+async fn ensure(
+    store: &Store,
+    env: &Env,
+    sealer: &Sealer,
+    policy: &KeyPolicy,
+    algorithm: Algorithm,
+) -> Result<Vec<KeyRecord>> {
     let keys = store.get(table::all)?;
     let signs =
-        |key: &KeyRecord| matches!(key.stage, Stage::Current { .. }) && key.algorithm == policy.algorithm;
+        move |key: &KeyRecord| matches!(key.stage, Stage::Current { .. }) && key.algorithm == algorithm;
     if keys.iter().any(signs) {
         return Ok(keys);
     }
     let now = env.now();
-    let first = make(env, sealer, policy.algorithm).await?;
-    let second = make(env, sealer, policy.algorithm).await?;
-    let lifetime = policy.access_lifetime_secs;
+    let first = make(env, sealer, algorithm).await?;
+    let second = make(env, sealer, algorithm).await?;
+    let lifetime = policy.signed_lifetime_secs;
     let change = move |tx: &mut WriteTx| {
+        let keys = table::all(tx)?;
+        // Somebody else may have wanted one at the same time.
+        if keys.iter().any(signs) {
+            return Ok(keys);
+        }
         // Twice: the first of the two becomes current at once.
-        let keys = rotated(rotated(table::all(tx)?, first, now, lifetime), second, now, lifetime);
+        let keys = rotated(rotated(keys, first, now, lifetime), second, now, lifetime);
         table::replace(tx, &keys)?;
         Ok(keys)
     };
@@ -193,35 +260,41 @@ async fn make(env: &Env, sealer: &Sealer, algorithm: Algorithm) -> Result<KeyRec
 }
 
 impl Ring {
-    fn of(records: Vec<KeyRecord>, sealer: &Sealer) -> Result<Self> {
-        let mut by_id = HashMap::new();
-        let mut current = None;
+    /// `shared`: the secret that signs access tokens in place of a key of `algorithm`. It is never published.
+    fn of(
+        records: Vec<KeyRecord>,
+        sealer: &Sealer,
+        algorithm: Algorithm,
+        shared: Option<Arc<SigningKey>>,
+    ) -> Result<Self> {
+        let (mut by_id, mut by_algorithm) = (HashMap::new(), HashMap::new());
         for record in &records {
             let private = sealer.open(record.kid.as_bytes(), &record.sealed).ok_or_else(|| {
                 Error::unavailable("the master key is not the one that the store's keys were encrypted under")
             })?;
             let key = Arc::new(SigningKey::parse(record.algorithm, &private)?);
             if matches!(record.stage, Stage::Current { .. }) {
-                current = Some(Arc::clone(&key));
+                by_algorithm.insert(record.algorithm, Arc::clone(&key));
             }
             by_id.insert(record.kid.clone(), key);
         }
-        let current = current.ok_or_else(|| Error::internal("no signing key is current"))?;
         let public: Vec<_> = by_id.values().filter_map(|key| key.public()).collect();
         let jwks = serde_json::to_vec(&json!({"keys": public})).map_err(Error::internal)?;
-        Ok(Self { records, current, by_id, jwks: jwks.into() })
-    }
-
-    /// A shared secret is never published.
-    fn of_shared_secret(path: &std::path::Path) -> Result<Self> {
-        let named = |what: &str| Error::unavailable(format!("shared secret {}: {what}", path.display()));
-        let bytes = std::fs::read(path).map(Zeroizing::new).map_err(|cause| named(&cause.to_string()))?;
-        let secret = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
-        if secret.len() < MIN_SHARED_SECRET_BYTES {
-            return Err(named("must have at least 32 bytes"));
+        if let Some(key) = &shared {
+            by_id.insert(key.kid().to_owned(), Arc::clone(key));
         }
-        let key = Arc::new(SigningKey::parse(Algorithm::Hs256, secret)?);
-        let by_id = HashMap::from([(key.kid().to_owned(), Arc::clone(&key))]);
-        Ok(Self { records: Vec::new(), current: key, by_id, jwks: Bytes::from_static(b"{\"keys\":[]}") })
+        let current = shared.or_else(|| by_algorithm.get(&algorithm).cloned());
+        let current = current.ok_or_else(|| Error::internal("no signing key is current"))?;
+        Ok(Self { records, current, by_algorithm, by_id, jwks: jwks.into() })
     }
+}
+
+fn read_shared_secret(path: &std::path::Path) -> Result<Arc<SigningKey>> {
+    let named = |what: &str| Error::unavailable(format!("shared secret {}: {what}", path.display()));
+    let bytes = std::fs::read(path).map(Zeroizing::new).map_err(|cause| named(&cause.to_string()))?;
+    let secret = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
+    if secret.len() < MIN_SHARED_SECRET_BYTES {
+        return Err(named("must have at least 32 bytes"));
+    }
+    SigningKey::parse(Algorithm::Hs256, secret).map(Arc::new)
 }

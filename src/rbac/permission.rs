@@ -216,6 +216,10 @@ permissions! {
     HealthRead = "health:read",
     /// Read mails that are held, with the links in them
     MailRead = "mail:read",
+    /// Read the clients of the OAuth 2.0 server
+    OauthClientsRead = "oauth-clients:read",
+    /// Register, change and delete clients of the OAuth 2.0 server
+    OauthClientsWrite = "oauth-clients:write",
     /// Define and delete permissions of other services
     PermissionsWrite = "permissions:write",
     /// Read roles and permissions

@@ -10,7 +10,7 @@ use crate::account::{self, User};
 use crate::audit::{self, Event};
 use crate::base::{Env, Error, Result, Timestamp};
 use crate::store::{Single, Store, Tx, WriteTx};
-use crate::{api_key, service_account, session};
+use crate::{api_key, oauth, service_account, session};
 
 const MAX_PERMISSIONS: usize = 500;
 const MAX_INCLUDES: usize = 50;
@@ -148,7 +148,7 @@ impl Roles {
         .await
     }
 
-    /// Deletes a role that nobody has and no other role includes.
+    /// Deletes a role that nobody has, no other role includes and no OAuth client is for.
     ///
     /// # Errors
     /// `Error::NotFound`; `Error::Invalid` naming `name` for one that is built in or in use.
@@ -169,6 +169,9 @@ impl Roles {
             }
             if api_key::table::has_holder(tx, &name)? {
                 return Err(Error::invalid("name", "is held by API keys"));
+            }
+            if oauth::client::table::names_role(tx, &name)? {
+                return Err(Error::invalid("name", "is named by OAuth clients"));
             }
             table::remove_role(tx, &role.name);
             cache.forget(tx);

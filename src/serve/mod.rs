@@ -62,7 +62,7 @@ pub async fn run(config: Config, store: Store) -> Result<()> {
     let admin_socket = socket::listen(&config.data_dir)?;
     let app = App::open(config, Env::system(), store).await?;
     let (stop, stopped) = watch::channel(false);
-    let endpoint = Arc::new(app.endpoint(|route| route));
+    let endpoint = Arc::new(app.endpoint(|route| route)?);
     let limits = within_file_limit(app.config.http.clone());
     let served = tokio::spawn(listener::serve(tcp, endpoint, limits, stopped));
     let admin = tokio::spawn(socket::serve(admin_socket, app.admin()));

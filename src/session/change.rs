@@ -43,6 +43,9 @@ pub fn insert(tx: &mut WriteTx, live: &LiveSessions, new: Prepared, user: &User)
     // First: a browser that is in a session of the user's is not new, though that session ends.
     arrival::note(tx, user.id, notice, (&session.origin, event.at))?;
     if let Some(old) = replaces.map_or(Ok(None), |id| table::by_id(tx, id))? {
+        if old.user == user.id {
+            live.grants.follow(tx, old.id, &session)?;
+        }
         end(tx, live, old.id)?;
         let replaced = replaced(tx, &old, &event)?;
         audit::table::append(tx, replaced)?;
@@ -151,10 +154,11 @@ pub fn end(tx: &mut WriteTx, live: &LiveSessions, id: Id<Session>) -> Result<()>
         table::remove(tx, &session);
     }
     live.forget(tx, id);
-    Ok(())
+    live.grants.end_of_session(tx, id)
 }
 
-/// Ends all sessions of a user, but perhaps one.
+/// Ends all sessions of a user, but perhaps one, and what it has granted in the others: also that which goes on when its
+/// session ends by itself.
 ///
 /// # Errors
 /// As [`end`].
@@ -168,5 +172,6 @@ pub fn end_all(tx: &mut WriteTx, live: &LiveSessions, user: u64, keep: Option<Id
         end(tx, live, id)?;
         ended += 1;
     }
+    live.grants.end_of_user(tx, user, keep)?;
     Ok(ended)
 }

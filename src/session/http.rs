@@ -149,7 +149,11 @@ impl SessionApi {
 pub fn cookies_of(cookies: &Cookies, granted: &Granted) -> Result<Vec<HeaderValue>> {
     let access = (granted.access_token.expose(), granted.access_lifetime);
     let refresh = (granted.refresh_token.expose(), granted.refresh_lifetime);
-    cookies.of_session(access, refresh, granted.csrf_token.expose())
+    let mut all = cookies.of_session(access, refresh, granted.csrf_token.expose())?;
+    if let Some((value, lifetime)) = &granted.browser {
+        all.push(cookies.of_browser(value.expose(), *lifetime)?);
+    }
+    Ok(all)
 }
 
 /// An access token that came along and is good must belong to the session that is refreshed.

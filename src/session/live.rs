@@ -14,6 +14,7 @@ use crate::api_key::LiveKeys;
 use crate::base::{Error, Id, Result, Timestamp};
 use crate::crypto::{jwt, sha256};
 use crate::keys::Keys;
+use crate::oauth::grant::LiveGrants;
 use crate::rbac::{Actor, Subject, SubjectId, Via};
 use crate::store::{Cache, Store, WriteTx};
 
@@ -35,13 +36,15 @@ pub struct LiveSessions {
     tokens: sync::Cache<[u8; 32], Arc<AccessToken>>,
     sessions: Cache<Id<Session>, Option<Arc<Live>>>,
     api_keys: LiveKeys,
+    /// What clients were granted ends with sessions, and changes with users.
+    pub grants: LiveGrants,
 }
 
 impl LiveSessions {
     #[must_use]
-    pub fn new(store: Store, keys: Keys, api_keys: LiveKeys) -> Self {
+    pub fn new(store: Store, keys: Keys, api_keys: LiveKeys, grants: LiveGrants) -> Self {
         let (tokens, sessions) = (sync::Cache::new(TOKENS_KEPT), Cache::new(SESSIONS_KEPT));
-        Self { store, keys, tokens, sessions, api_keys }
+        Self { store, keys, tokens, sessions, api_keys, grants }
     }
 
     /// Who an access token stands for `now`.
@@ -70,7 +73,7 @@ impl LiveSessions {
         self.sessions.forget(tx, session);
     }
 
-    /// Call in every change of a user: its sessions and its API keys are looked up again.
+    /// Call in every change of a user: its sessions, its API keys and what it granted are looked up again.
     ///
     /// # Errors
     /// `Error::Unavailable` when the store does not serve.
@@ -78,6 +81,7 @@ impl LiveSessions {
         for session in table::ids_of_user(tx, user)? {
             self.forget(tx, session);
         }
+        self.grants.forget_user(tx, user)?;
         self.api_keys.forget_owner(tx, SubjectId::User(user))
     }
 

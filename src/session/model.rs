@@ -182,24 +182,7 @@ impl Session {
         now: Timestamp,
         window_secs: i64,
     ) -> Judgement {
-        if generation >= self.generation {
-            // Another hash of the same generation was prepared by a request that lost a race; it never left.
-            let good =
-                generation == self.generation && crate::base::constant_time_eq(hash, &self.refresh_hash);
-            return if good { Judgement::Current } else { Judgement::Worthless };
-        }
-        let Some(exchange) = exchange else { return Judgement::Stolen };
-        let recent = now.secs_since(exchange.at) <= window_secs;
-        let same = exchange.generation == generation && crate::base::constant_time_eq(hash, &exchange.hash);
-        match (recent, same) {
-            (true, true) => match exchange.before {
-                None => Judgement::Again { sealed: exchange.sealed },
-                Some(before) => Judgement::Unheard { before, at: exchange.at },
-            },
-            // Its slot was used again within the window: nobody can say how old it is.
-            (true, false) => Judgement::Worthless,
-            (false, _) => Judgement::Stolen,
-        }
+        judge((self.generation, &self.refresh_hash), (generation, hash), exchange, now, window_secs)
     }
 
     /// The session after its user proved once more who it is. What is said of it is what was shown now, and with what it
@@ -246,6 +229,35 @@ impl Session {
         self.refreshed_at = now;
         self.expires_at = expires_at;
         self
+    }
+}
+
+/// Judges a refresh token by the generation and the hash of the good one of its family. `exchange` is what the slot of the
+/// presented one's generation holds.
+#[must_use]
+pub fn judge(
+    (current, current_hash): (u32, &[u8; 32]),
+    (generation, hash): (u32, &[u8; 32]),
+    exchange: Option<Exchange>,
+    now: Timestamp,
+    window_secs: i64,
+) -> Judgement {
+    if generation >= current {
+        // Another hash of the same generation was prepared by a request that lost a race; it never left.
+        let good = generation == current && crate::base::constant_time_eq(hash, current_hash);
+        return if good { Judgement::Current } else { Judgement::Worthless };
+    }
+    let Some(exchange) = exchange else { return Judgement::Stolen };
+    let recent = now.secs_since(exchange.at) <= window_secs;
+    let same = exchange.generation == generation && crate::base::constant_time_eq(hash, &exchange.hash);
+    match (recent, same) {
+        (true, true) => match exchange.before {
+            None => Judgement::Again { sealed: exchange.sealed },
+            Some(before) => Judgement::Unheard { before, at: exchange.at },
+        },
+        // Its slot was used again within the window: nobody can say how old it is.
+        (true, false) => Judgement::Worthless,
+        (false, _) => Judgement::Stolen,
     }
 }
 

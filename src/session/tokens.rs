@@ -12,8 +12,9 @@ use super::change::current;
 use super::model::{AccessToken, Exchange, Judgement, Origin, Session};
 use crate::account::User;
 use crate::audit::Event;
-use crate::base::{Env, Error, Id, Result, Secret, Timestamp, entropy};
+use crate::base::{Env, Error, Id, Result, Secret, Timestamp, constant_time_eq, entropy};
 use crate::crypto::jwt::acr_of;
+use crate::crypto::refresh_token::Holder;
 use crate::crypto::{AccessClaims, Issuer, MasterKey, RefreshToken};
 use crate::keys::Keys;
 use crate::rbac::model::roles_of;
@@ -44,7 +45,11 @@ pub struct SessionTokens {
     // Large, and copied into every service that begins sessions.
     refresh_mac: Arc<hmac::Key>,
     csrf_mac: Arc<hmac::Key>,
+    browser_mac: Arc<hmac::Key>,
 }
+
+/// Session, time and HMAC-SHA-256.
+const BROWSER_BYTES: usize = 16 + 8 + 32;
 
 /// What a login or refresh gives its client; lifetimes in seconds.
 #[derive(Debug, Clone)]
@@ -54,6 +59,8 @@ pub struct Granted {
     pub csrf_token: Secret,
     pub access_lifetime: i64,
     pub refresh_lifetime: i64,
+    /// For pages, which of their browser: where it changes, and how long it may last.
+    pub browser: Option<(Secret, i64)>,
 }
 
 /// The part of an answer that is kept, sealed, to be given again.
@@ -107,7 +114,8 @@ impl SessionTokens {
     ) -> Result<Self> {
         let mac = |purpose: &str| master.mac(purpose).map(Arc::new);
         let (refresh_mac, csrf_mac) = (mac("refresh tokens")?, mac("csrf tokens")?);
-        Ok(Self { store, env, keys, arrivals, issuer, lifetimes, refresh_mac, csrf_mac })
+        let browser_mac = mac("browser sessions")?;
+        Ok(Self { store, env, keys, arrivals, issuer, lifetimes, refresh_mac, csrf_mac, browser_mac })
     }
 
     /// A session of a user who has proven who it is, for [`insert`](super::change::insert) to write.
@@ -131,7 +139,8 @@ impl SessionTokens {
             refresh_hash: refresh.hash(),
         };
         let access = self.sign(user, &session, now)?;
-        let granted = self.grant(access, refresh.reveal(), id, session.expires_at.secs_since(now));
+        let granted =
+            self.grant(access, refresh.reveal(Holder::Session), id, session.expires_at.secs_since(now));
         let who = Who::Subject {
             id: SubjectId::User(user.id),
             name: user.username.to_string(),
@@ -139,6 +148,7 @@ impl SessionTokens {
         };
         let event = Event::new(&Initiator { who, ..by.clone() }, "session.created", now).about_user(user);
         let event = event.with("amr", session.amr.join(" "));
+        let granted = Granted { browser: Some(self.browser_token(&session)), ..granted };
         let notice = self.arrivals.notice(by, user, &session.origin, now)?;
         let (limit, replaces) = (self.lifetimes.per_user, by.replaces);
         Ok(Prepared { session, limit, replaces, event, notice, granted })
@@ -173,6 +183,7 @@ impl SessionTokens {
         let (old, user) = self.store.get(|tx| current(tx, token.session))?.ok_or(Error::TokenRevoked)?;
         let proven = change(old.clone());
         let (session, granted) = self.renewed(proven, old.generation, &user, now)?;
+        let granted = Granted { browser: Some(self.browser_token(&session)), ..granted };
         let event = Event::new(&by, "session.reauthenticated", now).about_user(&user);
         let event = event.with("amr", session.amr.join(" "));
         Ok(Again { old, session, event, granted })
@@ -232,7 +243,7 @@ impl SessionTokens {
         let latest = session.created_at.plus_secs(self.lifetimes.session);
         let expires_at = now.plus_secs(self.lifetimes.refresh).min(latest);
         let access = self.sign(user, &session, now)?;
-        let granted = self.grant(access, refresh.reveal(), id, expires_at.secs_since(now));
+        let granted = self.grant(access, refresh.reveal(Holder::Session), id, expires_at.secs_since(now));
         Ok((session.refreshed(refresh.hash(), now, expires_at), granted))
     }
 
@@ -260,7 +271,7 @@ impl SessionTokens {
     /// # Errors
     /// `Error::InvalidToken` for one that this server did not make.
     pub fn parse_refresh_token(&self, text: &str) -> Result<RefreshToken> {
-        RefreshToken::parse(&self.refresh_mac, text)
+        RefreshToken::parse(Holder::Session, &self.refresh_mac, text)
     }
 
     /// What the page of a session has to send back with unsafe requests.
@@ -276,7 +287,32 @@ impl SessionTokens {
             csrf_token: Secret::new(self.csrf_token(session)),
             access_lifetime: self.lifetimes.access,
             refresh_lifetime,
+            browser: None,
         }
+    }
+
+    /// What says which session a browser has, for pages alone: another one each time that its user proves who it is.
+    fn browser_token(&self, session: &Session) -> (Secret, i64) {
+        let raw = [&session.id.as_bytes()[..], &session.auth_time.micros().to_be_bytes()].concat();
+        let tag = hmac::sign(&self.browser_mac, &raw);
+        let text = Secret::new(URL_SAFE_NO_PAD.encode([&raw[..], tag.as_ref()].concat()));
+        (text, self.lifetimes.session)
+    }
+
+    /// The session that a browser has, if it goes on, with its user.
+    ///
+    /// # Errors
+    /// `Error::Unavailable` when the store does not serve.
+    pub fn of_browser(&self, text: &str) -> Result<Option<(Session, User)>> {
+        let raw = URL_SAFE_NO_PAD.decode(text).unwrap_or_default();
+        let Some((id, _)) = raw.split_first_chunk::<16>().filter(|_| raw.len() == BROWSER_BYTES) else {
+            return Ok(None);
+        };
+        let (id, now) = (Id::from_bytes(*id), self.env.now());
+        let found = self.store.get(|tx| current(tx, id))?.filter(|(session, _)| !session.is_over(now));
+        Ok(found.filter(|(session, _)| {
+            constant_time_eq(self.browser_token(session).0.expose().as_bytes(), text.as_bytes())
+        }))
     }
 
     fn sign(&self, user: &User, session: &Session, now: Timestamp) -> Result<Secret> {

@@ -27,7 +27,7 @@ impl<K, V> Clone for Cache<K, V> {
 
 impl<K, V> Cache<K, V>
 where
-    K: Hash + Eq + Copy + Send + Sync + 'static,
+    K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
     /// A cache of at most about `capacity` entries.

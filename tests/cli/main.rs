@@ -1,6 +1,7 @@
 //! The real binary: its commands, its exit codes, its end.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may stop on the spot")]
 mod breach;
+mod clients;
 mod commands;
 mod credentials;
 mod damage;

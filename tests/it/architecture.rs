@@ -90,7 +90,7 @@ pub fn sources(folder: &str) -> Vec<Source> {
 fn fits(pattern: &str, path: &str) -> bool {
     match (pattern.strip_suffix("/*"), pattern.strip_prefix("*/")) {
         (Some(folder), _) => path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')),
-        (_, Some(name)) => path.split_once('/').is_some_and(|(_, rest)| rest == name),
+        (_, Some(name)) => path.rsplit_once('/').is_some_and(|(_, rest)| rest == name),
         _ => pattern == path,
     }
 }

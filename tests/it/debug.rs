@@ -71,6 +71,7 @@ fn printed() -> Vec<String> {
         csrf_token: secret(),
         access_lifetime: 1,
         refresh_lifetime: 1,
+        browser: Some((secret(), 1)),
     };
     let (from, is_known) = (Vec::new(), false);
     let pending =

@@ -17,6 +17,8 @@ mod keys;
 mod listener;
 mod mail;
 mod mfa;
+mod oauth;
+mod oauth_clients;
 mod pages;
 mod passkeys;
 mod password_change;

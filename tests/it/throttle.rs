@@ -34,7 +34,7 @@ async fn wait(app: &TestApp, request: RequestBuilder) -> i64 {
 
 fn device_of(answer: &Response) -> String {
     let cookie = set_cookie(answer.headers(), "known_device_cookie");
-    assert!(cookie.contains("HttpOnly; SameSite=Lax; Path=/auth; Max-Age=31536000"), "{cookie}");
+    assert!(cookie.contains("HttpOnly; SameSite=Lax; Path=/; Max-Age=31536000"), "{cookie}");
     cookie.split(';').next().unwrap().split_once('=').unwrap().1.to_owned()
 }
 

@@ -3,6 +3,7 @@
 mod http;
 mod lists;
 mod mfa;
+mod oauth;
 mod rights;
 mod sessions;
 mod stores;
@@ -23,6 +24,10 @@ pub async fn measure(bench: &Bench, report: &mut Report) {
     group(bench, report, &["throttle-memory"], throttle::memory).await;
     group(bench, report, &["refresh", "refresh-cpu"], sessions::refresh).await;
     group(bench, report, &["mfa-verify"], mfa::verify).await;
+    let oauth = ["discovery", "jwks", "introspect", "userinfo"];
+    group(bench, report, &oauth, oauth::overhead).await;
+    group(bench, report, &["client-credentials"], oauth::client_credentials).await;
+    group(bench, report, &["grant-refresh"], oauth::refresh).await;
     group(bench, report, &["tail"], http::tail).await;
     group(bench, report, &["start-empty", "memory-idle"], stores::empty).await;
     let full = [

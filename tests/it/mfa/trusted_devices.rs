@@ -13,7 +13,7 @@ pub(super) async fn trust(ann: &WithApp<'_>, days: u32) -> String {
     assert_eq!(answer.status(), 200);
     ann.app().clock.advance_secs(STEP);
     let cookie = set_cookie(answer.headers(), "trusted_device_cookie");
-    assert!(cookie.contains("HttpOnly; SameSite=Lax; Path=/auth;"), "{cookie}");
+    assert!(cookie.contains("HttpOnly; SameSite=Lax; Path=/;"), "{cookie}");
     assert!(cookie.ends_with(&format!("Max-Age={}", days * 24 * 3600)), "{cookie}");
     cookie.split(';').next().unwrap().split_once('=').unwrap().1.to_owned()
 }

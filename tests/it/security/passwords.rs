@@ -73,7 +73,9 @@ async fn no_operation_knows_of_hints_or_questions() {
     let all: Vec<_> = schemas.values().flat_map(names).collect();
     assert!(all.iter().any(|name| name == "new_password"), "the walk has lost its way");
     for word in ["hint", "question", "security_answer", "mother"] {
-        let found: Vec<_> = all.iter().filter(|name| name.contains(word)).collect();
+        // Of what kind a token is, which a client gives back (RFC 7009): no hint at a password.
+        let all = all.iter().filter(|name| *name != "token_type_hint");
+        let found: Vec<_> = all.filter(|name| name.contains(word)).collect();
         assert!(found.is_empty(), "{found:?}");
     }
 }

@@ -2,6 +2,7 @@
 use std::collections::BTreeSet;
 
 use auth_service::base::{Secret, SystemEntropy};
+use auth_service::crypto::refresh_token::Holder;
 use auth_service::crypto::user_token::{self, Kind};
 use auth_service::crypto::{RefreshToken, key_token};
 use aws_lc_rs::hmac;
@@ -51,7 +52,7 @@ fn of_ten_thousand_refresh_tokens_none_is_like_another() {
     let (mac, mut seen) = (hmac::Key::new(hmac::HMAC_SHA256, &[1; 32]), Seen::new());
     for _ in 0..SAMPLES {
         // Of one session and one generation: what differs is what is random.
-        let text = RefreshToken::generate(&mac, &SystemEntropy, &[7; 16], 0).reveal();
+        let text = RefreshToken::generate(&mac, &SystemEntropy, &[7; 16], 0).reveal(Holder::Session);
         let raw = decoded(&text);
         seen.take(&text, &raw[20..52]);
     }

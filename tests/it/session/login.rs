@@ -81,8 +81,9 @@ async fn the_cookies_of_a_login_have_their_flags() {
         "HttpOnly; Max-Age=2592000; Path=/auth/token/refresh; SameSite=Lax"
     );
     assert_eq!(flags("csrf_access_token"), "Max-Age=2592000; Path=/; SameSite=Lax");
-    assert_eq!(flags("known_device_cookie"), "HttpOnly; Max-Age=31536000; Path=/auth; SameSite=Lax");
-    assert_eq!(answer.headers().get_all(SET_COOKIE).iter().count(), 4);
+    assert_eq!(flags("known_device_cookie"), "HttpOnly; Max-Age=31536000; Path=/; SameSite=Lax");
+    assert_eq!(flags("session_cookie"), "HttpOnly; Max-Age=31536000; Path=/; SameSite=Lax");
+    assert_eq!(answer.headers().get_all(SET_COOKIE).iter().count(), 5);
 }
 
 #[tokio::test]

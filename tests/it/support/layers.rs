@@ -79,6 +79,9 @@ pub const LAYERS: &[Layer] = &[
         ours: &["base"],
         libraries: &["csv"],
     },
+    // The grants of the token endpoint answer in the words of its protocol.
+    Layer { files: &["oauth/grant/table.rs"], ours: &["base", "session", "store"], libraries: &[] },
+    Layer { files: &["oauth/token/*"], ours: WITH_HTTP, libraries: &["poem", "poem_openapi"] },
     Layer {
         files: &["*/model.rs", "audit/export.rs", "audit/failures.rs", "mfa/policy.rs"],
         ours: &["account", "base", "crypto", "mfa", "passkey", "rbac", "session"],
@@ -99,6 +102,8 @@ pub const LAYERS: &[Layer] = &[
             "account",
             "api_key",
             "base",
+            "crypto",
+            "login",
             "config",
             "http",
             "mfa",
@@ -142,6 +147,39 @@ pub const LAYERS: &[Layer] = &[
         ours: FEATURES,
         libraries: &["moka", "tokio", "aws_lc_rs", "bincode", "ipnet"],
     },
+    // What people see on their way to a client.
+    Layer {
+        files: &["oauth/page/*", "oauth/authorize/sign_in.rs", "oauth/authorize/consent.rs"],
+        ours: &["base", "http", "login", "oauth", "rbac", "session"],
+        libraries: &["minijinja", "poem"],
+    },
+    Layer {
+        files: &[
+            "oauth/entrance.rs",
+            "oauth/error.rs",
+            "oauth/client/authentication.rs",
+            "oauth/client/metadata.rs",
+        ],
+        ours: &["base", "crypto", "http", "rbac"],
+        libraries: &["poem", "poem_openapi"],
+    },
+    Layer {
+        files: &[
+            "oauth/scope.rs",
+            "oauth/claims.rs",
+            "oauth/client/redirect.rs",
+            "oauth/authorize/parameters.rs",
+            "oauth/authorize/request.rs",
+            "oauth/authorize/decide.rs",
+        ],
+        ours: &["account", "base"],
+        libraries: &[],
+    },
+    Layer {
+        files: &["oauth/authorize/code.rs", "oauth/grant/tokens.rs"],
+        ours: &["base", "crypto", "keys"],
+        libraries: &["aws_lc_rs"],
+    },
     Layer { files: &["pages/*"], ours: &[], libraries: &["poem"] },
     Layer { files: &["*/mod.rs"], ours: EVERYTHING, libraries: &["clap", "tokio"] },
     Layer {
@@ -172,6 +210,7 @@ const FEATURES: &[&str] = &[
     "mail",
     "mfa",
     "passkey",
+    "oauth",
     "one_time",
     "password_reset",
     "rbac",
@@ -183,5 +222,6 @@ const FEATURES: &[&str] = &[
     "transfer",
     "users",
 ];
+const WITH_HTTP: &[&str] = &["base", "crypto", "http", "oauth", "rbac", "session", "store"];
 /// Any part.
 pub const EVERYTHING: &[&str] = &["*"];

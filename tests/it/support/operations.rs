@@ -9,11 +9,18 @@ use super::TestApp;
 const JSON: &str = "application/json; charset=utf-8";
 
 /// Operations that anyone may call, and why. This list may only shrink.
-pub const PUBLIC: [(&str, &str); 20] = [
+pub const PUBLIC: [(&str, &str); 27] = [
     ("get_health", "anyone may ask"),
     ("get_liveness", "supervisors have no account"),
     ("get_readiness", "supervisors have no account"),
     ("get_jwks", "public keys are public"),
+    ("get_openid_configuration", "clients ask it before they have anything"),
+    ("get_oauth_authorization_server", "clients ask it before they have anything"),
+    ("oauth_token", "its credential is the client's"),
+    ("oauth_userinfo", "its credential is an access token of a client"),
+    ("oauth_userinfo_by_post", "its credential is an access token of a client"),
+    ("oauth_introspect", "its credential is the client's"),
+    ("oauth_revoke", "its credential is the client's"),
     ("register", "nobody has an account before"),
     ("log_in", "its credential is the password"),
     ("log_in_alias", "its credential is the password"),
@@ -47,6 +54,11 @@ impl Operation<'_> {
 
     pub fn is_unsafe(&self) -> bool {
         self.method != Method::GET
+    }
+
+    /// Whether its errors have the form of RFC 6749.
+    pub fn is_of_protocol(&self) -> bool {
+        self.id.starts_with("oauth_")
     }
 
     /// A request with a body that is no worse than empty.

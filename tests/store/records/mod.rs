@@ -3,6 +3,7 @@
 //! `AUTH_BLESS=1` writes the files of the present versions. Files of older versions stay, and are read through
 //! `Record::upgrade`.
 mod mail;
+mod oauth;
 mod ways_in;
 
 use std::path::{Path, PathBuf};
@@ -316,10 +317,14 @@ fn every_record_of_the_program_has_golden_bytes() {
             "ByName",
             "Chain",
             "Change",
+            "Client",
+            "Code",
+            "Consent",
             "Definition",
             "Entry",
             "Exchange",
             "Factors",
+            "Grant",
             "Handle",
             "KeyRecord",
             "LastUse",

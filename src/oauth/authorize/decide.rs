@@ -1,0 +1,146 @@
+//! What becomes of a request that is right: a page, an error, or a code. Pure.
+use super::request::{AuthorizationRequest, Refusal};
+use crate::base::Timestamp;
+
+/// What is known of whoever asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedIn {
+    pub auth_time: Timestamp,
+    /// Whether it may use this client at all.
+    pub is_allowed: bool,
+    /// Whether it has let the client have all this before, or is not asked.
+    pub has_consented: bool,
+    /// Whether it has to set its own account in order first.
+    pub is_limited: bool,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    SignIn,
+    AskConsent,
+    Issue,
+    Refuse(Refusal),
+}
+
+/// Decides `now`. `began`: when this request came for the first time, if it comes back from a page; what was shown since
+/// counts as an answer to `prompt` and `max_age`.
+#[must_use]
+pub fn decide(
+    request: &AuthorizationRequest,
+    user: Option<&SignedIn>,
+    began: Option<Timestamp>,
+    now: Timestamp,
+) -> Decision {
+    let prompt = request.prompt;
+    let refuse = |error, description| Decision::Refuse(Refusal { error, description });
+    let Some(user) = user.filter(|user| is_fresh(request, user, began, now)) else {
+        if prompt.none {
+            return refuse("login_required", "the user has to sign in");
+        }
+        return Decision::SignIn;
+    };
+    if !user.is_allowed {
+        return refuse("access_denied", "the user may not use this client");
+    }
+    if user.is_limited {
+        return refuse("interaction_required", "the user has to set the account in order first");
+    }
+    if !user.has_consented || prompt.consent {
+        if prompt.none {
+            return refuse("consent_required", "the user has to agree");
+        }
+        return Decision::AskConsent;
+    }
+    Decision::Issue
+}
+
+/// Whether whoever is signed in need not sign in again.
+fn is_fresh(
+    request: &AuthorizationRequest,
+    user: &SignedIn,
+    began: Option<Timestamp>,
+    now: Timestamp,
+) -> bool {
+    let since_then = began.is_some_and(|began| user.auth_time >= began);
+    let too_old = request.max_age.is_some_and(|seconds| now.secs_since(user.auth_time) > seconds);
+    since_then || !request.prompt.sign_in && !too_old
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::request::{Destination, Prompt, ResponseMode};
+    use super::*;
+    use crate::oauth::grant::model::Consented;
+    use crate::oauth::scope::Scopes;
+
+    const NOW: Timestamp = Timestamp::from_secs(10_000);
+
+    fn request(prompt: Prompt, max_age: Option<i64>) -> AuthorizationRequest {
+        AuthorizationRequest {
+            destination: Destination {
+                redirect_uri: "https://a.example/".into(),
+                mode: ResponseMode::Query,
+                state: None,
+            },
+            wanted: Consented {
+                scopes: Scopes::default(),
+                resources: Vec::new(),
+                id_token_claims: Vec::new(),
+                userinfo_claims: Vec::new(),
+            },
+            nonce: None,
+            challenge: None,
+            prompt,
+            max_age,
+            login_hint: None,
+            id_token_hint: None,
+        }
+    }
+
+    fn user(age: i64) -> SignedIn {
+        SignedIn { auth_time: NOW.plus_secs(-age), is_allowed: true, has_consented: true, is_limited: false }
+    }
+
+    fn error(decision: Decision) -> &'static str {
+        match decision {
+            Decision::Refuse(refusal) => refusal.error,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn without_a_prompt_nobody_is_asked_twice() {
+        let plain = request(Prompt::default(), None);
+        assert_eq!(decide(&plain, None, None, NOW), Decision::SignIn);
+        assert_eq!(decide(&plain, Some(&user(9_000)), None, NOW), Decision::Issue);
+        let stranger = SignedIn { has_consented: false, ..user(1) };
+        assert_eq!(decide(&plain, Some(&stranger), None, NOW), Decision::AskConsent);
+    }
+
+    #[test]
+    fn prompt_none_shows_no_page() {
+        let none = request(Prompt { none: true, ..Prompt::default() }, Some(60));
+        assert_eq!(error(decide(&none, None, None, NOW)), "login_required");
+        assert_eq!(error(decide(&none, Some(&user(61)), None, NOW)), "login_required");
+        let stranger = SignedIn { has_consented: false, ..user(1) };
+        assert_eq!(error(decide(&none, Some(&stranger), None, NOW)), "consent_required");
+        assert_eq!(decide(&none, Some(&user(60)), None, NOW), Decision::Issue);
+    }
+
+    #[test]
+    fn who_has_just_signed_in_for_this_request_is_not_asked_again() {
+        let began = Some(NOW.plus_secs(-30));
+        let asks = request(Prompt { sign_in: true, ..Prompt::default() }, Some(0));
+        assert_eq!(decide(&asks, Some(&user(1)), None, NOW), Decision::SignIn);
+        assert_eq!(decide(&asks, Some(&user(31)), began, NOW), Decision::SignIn);
+        assert_eq!(decide(&asks, Some(&user(30)), began, NOW), Decision::Issue);
+    }
+
+    #[test]
+    fn who_may_not_use_the_client_is_refused_before_it_agrees() {
+        let plain = request(Prompt::default(), None);
+        let kept_out = SignedIn { is_allowed: false, has_consented: false, ..user(1) };
+        assert_eq!(error(decide(&plain, Some(&kept_out), None, NOW)), "access_denied");
+    }
+}

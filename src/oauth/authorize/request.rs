@@ -1,0 +1,278 @@
+//! An authorization request that was checked, one rule after the other. Pure.
+use serde_json::Value;
+
+use super::parameters::Parameters;
+use crate::oauth::client::Client;
+use crate::oauth::client::model::GrantType;
+use crate::oauth::grant::model::Consented;
+use crate::oauth::scope::{OFFLINE_ACCESS, OPENID, STANDARD, Scopes, scope_of};
+
+const MAX_TEXT: usize = 2048;
+/// SHA-256 in base64url.
+const CHALLENGE_BYTES: usize = 43;
+
+/// How an answer travels (OAuth 2.0 Multiple Response Types, OAuth 2.0 Form Post Response Mode).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ResponseMode {
+    #[default]
+    Query,
+    Fragment,
+    FormPost,
+}
+
+/// Where an answer goes, be it good or bad: known before anything else is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Destination {
+    pub redirect_uri: String,
+    pub mode: ResponseMode,
+    pub state: Option<String>,
+}
+
+/// What a client wants its user to be asked (OpenID Connect Core section 3.1.2.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Prompt {
+    /// Nothing at all.
+    pub none: bool,
+    /// To sign in, though somebody may be signed in: `login`, or `select_account`.
+    pub sign_in: bool,
+    pub consent: bool,
+}
+
+/// A request that can be granted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuthorizationRequest {
+    pub destination: Destination,
+    pub wanted: Consented,
+    pub nonce: Option<String>,
+    pub challenge: Option<String>,
+    pub prompt: Prompt,
+    /// Seconds that the login may be old.
+    pub max_age: Option<i64>,
+    pub login_hint: Option<String>,
+    pub id_token_hint: Option<String>,
+}
+
+/// An error for the client (RFC 6749 section 4.1.2.1, OpenID Connect Core section 3.1.2.6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refusal {
+    pub error: &'static str,
+    pub description: &'static str,
+}
+
+/// Why a request cannot even be answered: shown to the user, and sent nowhere (RFC 9700 section 4.11.2).
+pub type Unanswerable = &'static str;
+
+fn refuse<T>(error: &'static str, description: &'static str) -> Result<T, Refusal> {
+    Err(Refusal { error, description })
+}
+
+/// Where the answer goes.
+///
+/// # Errors
+/// What the user is told when that is nowhere.
+pub fn destination(client: &Client, parameters: &Parameters) -> Result<Destination, Unanswerable> {
+    let Some(redirect_uri) = parameters.get("redirect_uri") else {
+        return Err("The application has not said where to go back to (redirect_uri).");
+    };
+    if parameters.repeated.as_deref() == Some("redirect_uri") || !client.admits_redirect(redirect_uri) {
+        return Err(
+            "The application wants to go back to an address that it has not registered (redirect_uri).",
+        );
+    }
+    let mode = match parameters.get("response_mode") {
+        Some("fragment") => ResponseMode::Fragment,
+        Some("form_post") => ResponseMode::FormPost,
+        _ => ResponseMode::Query,
+    };
+    let state = parameters.get("state").map(str::to_owned);
+    Ok(Destination { redirect_uri: redirect_uri.to_owned(), mode, state })
+}
+
+/// Every rule, in the order in which they are looked at.
+///
+/// # Errors
+/// The first that is broken, for the client.
+pub fn check(
+    client: &Client,
+    parameters: &Parameters,
+    destination: Destination,
+) -> Result<AuthorizationRequest, Refusal> {
+    check_repeated(parameters)?;
+    check_lengths(parameters)?;
+    check_unsupported(parameters)?;
+    check_response(parameters)?;
+    check_grant(client)?;
+    let scopes = check_scope(client, parameters)?;
+    let challenge = check_pkce(client, parameters)?;
+    let prompt = check_prompt(parameters)?;
+    let max_age = check_max_age(client, parameters)?;
+    let (id_token_claims, userinfo_claims) = check_claims(client, parameters)?;
+    let resources = check_resources(client, parameters)?;
+    let text = |name| parameters.get(name).map(str::to_owned);
+    Ok(AuthorizationRequest {
+        destination,
+        wanted: Consented { scopes, resources, id_token_claims, userinfo_claims },
+        nonce: text("nonce"),
+        challenge,
+        prompt,
+        max_age,
+        login_hint: text("login_hint"),
+        id_token_hint: text("id_token_hint"),
+    })
+}
+
+fn check_repeated(parameters: &Parameters) -> Result<(), Refusal> {
+    match &parameters.repeated {
+        Some(_) => refuse("invalid_request", "a parameter came twice"),
+        None => Ok(()),
+    }
+}
+
+fn check_lengths(parameters: &Parameters) -> Result<(), Refusal> {
+    let long = ["state", "nonce", "login_hint"].into_iter().filter_map(|name| parameters.get(name));
+    if long.into_iter().any(|text| text.len() > MAX_TEXT) {
+        return refuse("invalid_request", "state, nonce and login_hint must have at most 2048 bytes");
+    }
+    Ok(())
+}
+
+fn check_unsupported(parameters: &Parameters) -> Result<(), Refusal> {
+    if parameters.get("request").is_some() {
+        return refuse("request_not_supported", "request objects are not taken");
+    }
+    if parameters.get("request_uri").is_some() {
+        return refuse("request_uri_not_supported", "references to requests are not taken");
+    }
+    if parameters.get("registration").is_some() {
+        return refuse("registration_not_supported", "clients do not register in a request");
+    }
+    Ok(())
+}
+
+fn check_response(parameters: &Parameters) -> Result<(), Refusal> {
+    match parameters.get("response_type") {
+        Some("code") => {}
+        Some(_) => return refuse("unsupported_response_type", "response_type must be code"),
+        None => return refuse("invalid_request", "response_type is required"),
+    }
+    match parameters.get("response_mode") {
+        None | Some("query" | "fragment" | "form_post") => Ok(()),
+        Some(_) => refuse("invalid_request", "response_mode must be query, fragment or form_post"),
+    }
+}
+
+fn check_grant(client: &Client) -> Result<(), Refusal> {
+    if client.may(GrantType::AuthorizationCode) {
+        Ok(())
+    } else {
+        refuse("unauthorized_client", "the client has not registered the grant authorization_code")
+    }
+}
+
+/// Scopes that the client has not registered are passed over (OpenID Connect Core section 3.1.2.1).
+fn check_scope(client: &Client, parameters: &Parameters) -> Result<Scopes, Refusal> {
+    let Ok(asked) = Scopes::parse("scope", parameters.get("scope").unwrap_or_default()) else {
+        return refuse("invalid_scope", "scope has a character that no scope may have");
+    };
+    let registered = registered_scopes(client);
+    // Without a refresh token nothing can be done while the user is away.
+    let is_possible = |name: &&str| *name != OFFLINE_ACCESS || client.may(GrantType::RefreshToken);
+    let granted: Vec<_> = asked.iter().filter(|name| registered.has(name)).filter(is_possible).collect();
+    match Scopes::parse("scope", &granted.join(" ")) {
+        Ok(granted) if granted.is_empty() && !asked.is_empty() => {
+            refuse("invalid_scope", "scope has nothing that the client has registered")
+        }
+        Ok(granted) => Ok(granted),
+        Err(_) => refuse("invalid_scope", "scope cannot be read"),
+    }
+}
+
+/// What a client may ask for; one that has said nothing of it, what every server of OpenID Connect knows.
+fn registered_scopes(client: &Client) -> Scopes {
+    let standard = || STANDARD.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(" ");
+    match &client.metadata.scopes {
+        none if none.is_empty() => Scopes::parse("scope", &standard()).unwrap_or_default(),
+        registered => registered.clone(),
+    }
+}
+
+/// RFC 7636 section 4.3; `plain` protects from nothing (RFC 9700 section 2.1.1).
+fn check_pkce(client: &Client, parameters: &Parameters) -> Result<Option<String>, Refusal> {
+    let (challenge, method) = (parameters.get("code_challenge"), parameters.get("code_challenge_method"));
+    let Some(challenge) = challenge else {
+        if method.is_some() || client.requires_pkce() {
+            return refuse("invalid_request", "code_challenge is required (RFC 7636)");
+        }
+        return Ok(None);
+    };
+    if method != Some("S256") {
+        return refuse("invalid_request", "code_challenge_method must be S256");
+    }
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+    if challenge.len() != CHALLENGE_BYTES || !challenge.bytes().all(allowed) {
+        return refuse("invalid_request", "code_challenge must be a SHA-256 in base64url");
+    }
+    Ok(Some(challenge.to_owned()))
+}
+
+fn check_prompt(parameters: &Parameters) -> Result<Prompt, Refusal> {
+    let mut prompt = Prompt::default();
+    for word in parameters.get("prompt").unwrap_or_default().split(' ').filter(|word| !word.is_empty()) {
+        match word {
+            "none" => prompt.none = true,
+            "login" | "select_account" => prompt.sign_in = true,
+            "consent" => prompt.consent = true,
+            _ => return refuse("invalid_request", "prompt must be none, login, consent or select_account"),
+        }
+    }
+    if prompt.none && (prompt.sign_in || prompt.consent) {
+        return refuse("invalid_request", "prompt none goes with no other");
+    }
+    Ok(prompt)
+}
+
+fn check_max_age(client: &Client, parameters: &Parameters) -> Result<Option<i64>, Refusal> {
+    match parameters.get("max_age").map(str::parse::<u32>) {
+        None => Ok(client.metadata.default_max_age),
+        Some(Ok(seconds)) => Ok(Some(i64::from(seconds))),
+        Some(Err(_)) => refuse("invalid_request", "max_age must be a whole number of seconds"),
+    }
+}
+
+/// The names of claims that are asked for one by one: in the ID token, and at `/oauth2/userinfo` (OpenID Connect Core
+/// section 5.5).
+fn check_claims(client: &Client, parameters: &Parameters) -> Result<(Vec<String>, Vec<String>), Refusal> {
+    let Some(text) = parameters.get("claims") else { return Ok((Vec::new(), Vec::new())) };
+    let Ok(Value::Object(asked)) = serde_json::from_str::<Value>(text) else {
+        return refuse("invalid_request", "claims must be a JSON object");
+    };
+    let registered = registered_scopes(client);
+    let names = |member: &str| {
+        let known = crate::oauth::claims::NAMES;
+        let may_ask = |name: &str| scope_of(name).is_none_or(|scope| registered.has(scope));
+        let asked = asked.get(member).and_then(Value::as_object);
+        let names = asked.into_iter().flat_map(|claims| claims.keys());
+        names.filter(|name| known.contains(&name.as_str()) && may_ask(name)).cloned().collect()
+    };
+    Ok((names("id_token"), names("userinfo")))
+}
+
+/// RFC 8707 section 2. Who asks about a login, too, can ask this server about the user with the same token.
+fn check_resources(client: &Client, parameters: &Parameters) -> Result<Vec<String>, Refusal> {
+    let resources = &parameters.resources;
+    if resources.iter().all(|uri| client.rules.resources.contains(uri)) {
+        let mut resources = resources.clone();
+        resources.dedup();
+        Ok(resources)
+    } else {
+        refuse("invalid_target", "resource has one that the client may not ask tokens for")
+    }
+}
+
+impl AuthorizationRequest {
+    /// Whether it is about a login, and not only about access.
+    #[must_use]
+    pub fn is_openid(&self) -> bool {
+        self.wanted.scopes.has(OPENID)
+    }
+}

@@ -1,0 +1,61 @@
+//! Where clients come in: who it is, and whether it has not asked too often.
+use std::sync::Arc;
+
+use poem::Request;
+
+use super::client::authentication::{Claimed, authenticate};
+use super::client::{Client, ClientId, LiveClients};
+use crate::base::{Error, Timestamp};
+use crate::crypto::sha256;
+use crate::http::address::client_network;
+use crate::http::limit::{self, RateLimiter};
+use crate::http::{ProtocolFailure, RequestInfo};
+use crate::rbac::{Initiator, Who};
+
+/// The client of a request, proven, and counted. Whoever is not who it says is counted by its network.
+///
+/// # Errors
+/// Those of [`authenticate`]; `temporarily_unavailable` for one that asks too often.
+pub fn admit(
+    clients: &LiveClients,
+    limiter: &RateLimiter,
+    request: &Request,
+    claimed: Claimed,
+    now: Timestamp,
+) -> Result<(Arc<Client>, Initiator), ProtocolFailure> {
+    let info = RequestInfo::of(request)?;
+    match authenticate(clients, request.headers(), claimed, now) {
+        Ok(client) => {
+            limiter.count(counted_as(&client.id), client.rules.requests_per_hour, now)?;
+            Ok((client, info.initiator(Who::Nobody)))
+        }
+        Err(refused) => {
+            count_stranger(limiter, request, now)?;
+            let by = info.initiator(Who::Nobody);
+            info.authenticator.refused(
+                by,
+                request.method().as_str(),
+                request.uri().path(),
+                &Error::InvalidCredentials,
+            );
+            Err(refused)
+        }
+    }
+}
+
+/// Counts a request that nobody stands behind, by its network.
+///
+/// # Errors
+/// `Error::RateLimited`.
+pub fn count_stranger(limiter: &RateLimiter, request: &Request, now: Timestamp) -> Result<(), Error> {
+    let address = RequestInfo::of(request)?.address;
+    limiter.count(limit::Client::Address(client_network(address)), None, now).map(drop)
+}
+
+/// As what a client is counted.
+#[must_use]
+pub fn counted_as(id: &ClientId) -> limit::Client {
+    let mut key = [0; 16];
+    key.copy_from_slice(&sha256(&[id.as_str().as_bytes()])[..16]);
+    limit::Client::Application(key)
+}

@@ -1,0 +1,165 @@
+//! What changes do with codes and grants: each is judged once more by what is there in the change.
+use std::sync::Arc;
+
+use super::live::{LiveGrant, LiveGrants};
+use super::model::{Code, Grant};
+use super::table;
+use crate::account::{self, User};
+use crate::audit::{self, Event};
+use crate::base::{Id, Result, Timestamp};
+use crate::email_verification;
+use crate::oauth::client::{self, Client};
+use crate::oauth::consent;
+use crate::rbac::{Initiator, SubjectId};
+use crate::session::change::name_of;
+use crate::session::model::{Exchange, Judgement, judge};
+use crate::store::{Tx, WriteTx};
+
+/// What a code that was presented came to.
+pub enum Redeemed {
+    /// It was good, and is spent; the grant is written.
+    Once(Box<LiveGrant>),
+    /// Somebody has redeemed it before: what came of it was ended.
+    Again,
+    /// It is none, or no longer one.
+    Worthless,
+}
+
+/// What a refresh token that was presented came to.
+pub enum Refreshed {
+    Done,
+    Again { sealed: Vec<u8> },
+    Stolen,
+    Worthless,
+}
+
+/// Spends a code and writes the grant that comes of it, in one: whatever is minted is minted afterwards.
+///
+/// # Errors
+/// `Error::Unavailable` when the store does not serve, here and below.
+pub fn redeem(
+    tx: &mut WriteTx,
+    live: &LiveGrants,
+    (hash, code): (&[u8; 32], &Code),
+    grant: &Grant,
+    (by, now): (&Initiator, Timestamp),
+) -> Result<Redeemed> {
+    let Some(found) = table::code(tx, hash)? else { return Ok(Redeemed::Worthless) };
+    if let Some(earlier) = found.redeemed {
+        return stolen(tx, live, earlier, "oauth.code_reused", (by, now)).map(|()| Redeemed::Again);
+    }
+    let user = account::table::by_id(tx, code.user)?.filter(User::may_go_on);
+    let session = crate::session::table::by_id(tx, code.proof.session)?;
+    let is_good = session.is_some() && now < found.expires_at && found == *code;
+    let is_good = is_good && is_still_agreed(tx, code)?;
+    let Some(user) = user.filter(|_| is_good) else { return Ok(Redeemed::Worthless) };
+    table::update_code(tx, hash, &Code { redeemed: Some(grant.id), ..found })?;
+    table::insert(tx, grant)?;
+    let event = described(tx, by, "oauth.grant_created", grant, now)?;
+    audit::table::append(tx, event)?;
+    let email_verified = email_verification::table::standing(tx, user.id)?.is_verified(&user.email);
+    let (grant, user) = (grant.clone(), Arc::new(user));
+    Ok(Redeemed::Once(Box::new(LiveGrant { grant, user, email_verified })))
+}
+
+/// Whether the user has not taken back, since the code was made, what it is for; nobody is asked for clients of our own.
+fn is_still_agreed(tx: &impl Tx, code: &Code) -> Result<bool> {
+    let client =
+        client::table::by_id(tx, &code.client)?.filter(|client| client.created_at <= code.created_at);
+    let Some(client) = client else { return Ok(false) };
+    let consent = consent::table::find(tx, code.user, &code.client)?;
+    let since_then = consent.filter(|consent| consent.created_at <= code.created_at);
+    Ok(client.rules.is_first_party || since_then.is_some_and(|one| one.covers(&client, &code.consented)))
+}
+
+/// Ends what came of a code that somebody presents once more, if it was redeemed before (RFC 6749 section 4.1.2).
+///
+/// # Errors
+/// As [`redeem`].
+pub fn end_reused(
+    tx: &mut WriteTx,
+    live: &LiveGrants,
+    hash: &[u8; 32],
+    by: (&Initiator, Timestamp),
+) -> Result<()> {
+    let earlier = table::code(tx, hash)?.and_then(|code| code.redeemed);
+    earlier.map_or(Ok(()), |grant| stolen(tx, live, grant, "oauth.code_reused", by))
+}
+
+/// Exchanges a refresh token for the next one, if it is the good one. With `rotates` false it stays good.
+///
+/// # Errors
+/// As [`redeem`].
+pub fn refresh(
+    tx: &mut WriteTx,
+    live: &LiveGrants,
+    (generation, hash): (u32, [u8; 32]),
+    (next, exchange): (Grant, Option<Exchange>),
+    (client, by): (&Client, &Initiator),
+    (now, window): (Timestamp, i64),
+) -> Result<Refreshed> {
+    let Some(grant) = current(tx, next.id, client, now)? else { return Ok(Refreshed::Worthless) };
+    let Some((current, current_hash)) = grant.refresh else { return Ok(Refreshed::Worthless) };
+    let earlier = if generation < current { table::exchange(tx, grant.id, generation)? } else { None };
+    Ok(match judge((current, &current_hash), (generation, &hash), earlier, now, window) {
+        Judgement::Current => {
+            table::update(tx, &next, exchange.as_ref())?;
+            live.forget(tx, next.id);
+            Refreshed::Done
+        }
+        Judgement::Again { sealed } => Refreshed::Again { sealed },
+        // No proof of a user's goes into a grant: nothing was proven again that its client could not have heard of.
+        Judgement::Worthless | Judgement::Unheard { .. } => Refreshed::Worthless,
+        Judgement::Stolen => {
+            stolen(tx, live, grant.id, "oauth.refresh_token_reused", (by, now))?;
+            Refreshed::Stolen
+        }
+    })
+}
+
+/// A grant of a client whose user may go on, and whose session has not ended if it ends with it.
+///
+/// # Errors
+/// As [`redeem`].
+pub fn current(tx: &impl Tx, id: Id<Grant>, client: &Client, now: Timestamp) -> Result<Option<Grant>> {
+    let grant = table::by_id(tx, id)?.filter(|grant| grant.is_of(client) && !grant.is_over(now));
+    let Some(grant) = grant else { return Ok(None) };
+    let session = grant.is_offline || crate::session::table::by_id(tx, grant.proof.session)?.is_some();
+    let user = account::table::by_id(tx, grant.user)?.is_some_and(|user: User| user.may_go_on());
+    Ok((session && user).then_some(grant))
+}
+
+/// Ends a grant because its client or its user says so.
+///
+/// # Errors
+/// As [`redeem`].
+pub fn revoke(
+    tx: &mut WriteTx,
+    live: &LiveGrants,
+    id: Id<Grant>,
+    (by, now): (&Initiator, Timestamp),
+) -> Result<()> {
+    let Some(grant) = table::by_id(tx, id)? else { return Ok(()) };
+    live.end(tx, id)?;
+    let event = described(tx, by, "oauth.grant_revoked", &grant, now)?;
+    audit::table::append(tx, event)
+}
+
+fn stolen(
+    tx: &mut WriteTx,
+    live: &LiveGrants,
+    id: Id<Grant>,
+    action: &str,
+    (by, now): (&Initiator, Timestamp),
+) -> Result<()> {
+    let Some(grant) = table::by_id(tx, id)? else { return Ok(()) };
+    live.end(tx, id)?;
+    let event = Event::failed(by, action, now).about(SubjectId::User(grant.user), &name_of(tx, grant.user)?);
+    audit::table::append(tx, event.with("client", grant.client.as_str()).with("grant", id.to_string()))
+}
+
+fn described(tx: &impl Tx, by: &Initiator, action: &str, grant: &Grant, now: Timestamp) -> Result<Event> {
+    let event = Event::new(by, action, now).about(SubjectId::User(grant.user), &name_of(tx, grant.user)?);
+    let event = event.with("client", grant.client.as_str()).with("grant", grant.id.to_string());
+    Ok(event.with("scope", grant.consented.scopes.to_string()))
+}

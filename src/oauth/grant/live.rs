@@ -1,0 +1,193 @@
+//! Whom an access token of a client stands for, from memory: what every request with one asks.
+//!
+//! As with sessions: a signature is checked once, and whether the grant still lives is kept under the grant, forgotten in
+//! every change of it, and never older than the last commit that anybody has heard of.
+use std::sync::Arc;
+
+use moka::sync;
+
+use super::model::Grant;
+use super::table;
+use super::tokens::{AccessClaims, TokenId};
+use crate::account::{self, User};
+use crate::base::{Error, Id, Result, Timestamp};
+use crate::crypto::{jwt, sha256};
+use crate::email_verification;
+use crate::keys::Keys;
+use crate::oauth::client::{Client, ClientId, LiveClients};
+use crate::session::{self, Session};
+use crate::store::{Cache, ReadTx, Store, WriteTx};
+
+const TOKENS_KEPT: u64 = 20_000;
+const GRANTS_KEPT: u64 = 20_000;
+/// The media type of RFC 9068 section 2.1.
+const TYPE: &str = "at+jwt";
+
+/// An access token whose signature is good, and what it says.
+#[derive(Debug)]
+pub struct Verified {
+    pub id: TokenId,
+    pub client: ClientId,
+    pub claims: AccessClaims,
+}
+
+/// A grant that goes on, with its user.
+#[derive(Debug)]
+pub struct LiveGrant {
+    pub grant: Grant,
+    pub user: Arc<User>,
+    pub email_verified: bool,
+}
+
+/// What an access token stands for now.
+pub struct Resolved {
+    pub token: Arc<Verified>,
+    pub client: Arc<Client>,
+    /// None: the client acts for itself.
+    pub grant: Option<Arc<LiveGrant>>,
+}
+
+/// The grants that are in use, and the tokens that were verified.
+#[derive(Clone)]
+pub struct LiveGrants {
+    store: Store,
+    keys: Keys,
+    clients: LiveClients,
+    tokens: sync::Cache<[u8; 32], Arc<Verified>>,
+    grants: Cache<Id<Grant>, Option<Arc<LiveGrant>>>,
+    revoked: Cache<[u8; 24], bool>,
+}
+
+impl LiveGrants {
+    #[must_use]
+    pub fn new(store: Store, keys: Keys, clients: LiveClients) -> Self {
+        let (tokens, grants) = (sync::Cache::new(TOKENS_KEPT), Cache::new(GRANTS_KEPT));
+        Self { store, keys, clients, tokens, grants, revoked: Cache::new(TOKENS_KEPT) }
+    }
+
+    /// What an access token stands for `now`.
+    ///
+    /// # Errors
+    /// `Error::InvalidToken`, `Error::TokenExpired`, `Error::TokenRevoked`; `Error::Unavailable` when the store does not serve.
+    pub fn resolve(&self, text: &str, now: Timestamp) -> Result<Resolved> {
+        let token = self.verified(text)?;
+        jwt::check_times(token.claims.exp, now)?;
+        let client = self.clients.find(&token.client)?.ok_or(Error::TokenRevoked)?;
+        let raw = token.id.0;
+        if self.revoked.get(&self.store, raw, |tx| table::is_revoked(tx, &raw))? {
+            return Err(Error::TokenRevoked);
+        }
+        let grant = match token.id.grant() {
+            Some(id) => Some(self.find(id, &client, now)?.ok_or(Error::TokenRevoked)?),
+            // One that was made anew under the same name has nothing of the one before.
+            None if token.claims.iat < client.created_at.secs() => return Err(Error::TokenRevoked),
+            None => None,
+        };
+        Ok(Resolved { token, client, grant })
+    }
+
+    /// The grant with an id, if it goes on and is a client's.
+    ///
+    /// # Errors
+    /// `Error::Unavailable` when the store does not serve, here and below.
+    pub fn find(&self, id: Id<Grant>, client: &Client, now: Timestamp) -> Result<Option<Arc<LiveGrant>>> {
+        let live = self.grants.get(&self.store, id, |tx| load(tx, id))?;
+        Ok(live.filter(|live| live.grant.is_of(client) && !live.grant.is_over(now)))
+    }
+
+    /// Call in every change of a grant.
+    pub fn forget(&self, tx: &mut WriteTx, id: Id<Grant>) {
+        self.grants.forget(tx, id);
+    }
+
+    /// Call in every change of a user.
+    ///
+    /// # Errors
+    /// As [`LiveGrants::find`].
+    pub fn forget_user(&self, tx: &mut WriteTx, user: u64) -> Result<()> {
+        table::ids_of_user(tx, user)?.into_iter().for_each(|id| self.forget(tx, id));
+        Ok(())
+    }
+
+    /// Call when an access token is revoked by itself.
+    pub fn forget_token(&self, tx: &mut WriteTx, token: &TokenId) {
+        self.revoked.forget(tx, token.0);
+    }
+
+    /// Removes a grant: what came of it is good for nothing from the moment the change is durable.
+    ///
+    /// # Errors
+    /// As [`LiveGrants::find`].
+    pub fn end(&self, tx: &mut WriteTx, id: Id<Grant>) -> Result<()> {
+        if let Some(grant) = table::by_id(tx, id)? {
+            table::remove(tx, &grant);
+        }
+        self.forget(tx, id);
+        Ok(())
+    }
+
+    /// Removes the grants that end with a session.
+    ///
+    /// # Errors
+    /// As [`LiveGrants::find`].
+    pub fn end_of_session(&self, tx: &mut WriteTx, session: Id<Session>) -> Result<()> {
+        table::ids_of_session(tx, session)?.into_iter().try_for_each(|id| self.end(tx, id))
+    }
+
+    /// Has the grants of a session go on with the one that takes its place: its user has signed in anew in the same browser.
+    ///
+    /// # Errors
+    /// As [`LiveGrants::find`].
+    pub fn follow(&self, tx: &mut WriteTx, old: Id<Session>, new: &Session) -> Result<()> {
+        for id in table::ids_of_session(tx, old)? {
+            if let Some(grant) = table::by_id(tx, id)? {
+                table::move_to(tx, &grant, new.id)?;
+                self.forget(tx, id);
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes all grants of a user, but perhaps those of one session.
+    ///
+    /// # Errors
+    /// As [`LiveGrants::find`].
+    pub fn end_of_user(&self, tx: &mut WriteTx, user: u64, keep: Option<Id<Session>>) -> Result<()> {
+        for id in table::ids_of_user(tx, user)? {
+            let kept = keep.is_some() && table::by_id(tx, id)?.map(|grant| grant.proof.session) == keep;
+            if !kept {
+                self.end(tx, id)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks the signature of an access token of a client, the first time that it comes.
+    ///
+    /// # Errors
+    /// `Error::InvalidToken`.
+    pub fn verified(&self, text: &str) -> Result<Arc<Verified>> {
+        let hash = sha256(&[text.as_bytes()]);
+        if let Some(known) = self.tokens.get(&hash) {
+            return Ok(known);
+        }
+        let claims: AccessClaims = self.keys.verify_typed(text, TYPE)?;
+        let id = TokenId::parse(&claims.jti).ok_or(Error::InvalidToken)?;
+        let client = ClientId::parse(&claims.client_id).map_err(|_| Error::InvalidToken)?;
+        let token = Arc::new(Verified { id, client, claims });
+        self.tokens.insert(hash, Arc::clone(&token));
+        Ok(token)
+    }
+}
+
+/// A grant and its user from one snapshot; `None` when either is gone or may not go on, or the session has ended that it ends
+/// with.
+fn load(tx: &ReadTx, id: Id<Grant>) -> Result<Option<Arc<LiveGrant>>> {
+    let Some(grant) = table::by_id(tx, id)? else { return Ok(None) };
+    if !grant.is_offline && session::table::by_id(tx, grant.proof.session)?.is_none() {
+        return Ok(None);
+    }
+    let Some(user) = account::table::by_id(tx, grant.user)?.filter(User::may_go_on) else { return Ok(None) };
+    let email_verified = email_verification::table::standing(tx, user.id)?.is_verified(&user.email);
+    Ok(Some(Arc::new(LiveGrant { grant, user: Arc::new(user), email_verified })))
+}

@@ -1,0 +1,195 @@
+//! `POST /oauth2/introspect`.
+use std::sync::Arc;
+
+use poem::Request;
+use poem_openapi::types::Example;
+use poem_openapi::{Object, OpenApi};
+use serde::Serialize;
+
+use crate::base::{Env, Error, Id, Result, Secret};
+use crate::http::limit::RateLimiter;
+use crate::http::{Form, Json, ProtocolFailure};
+use crate::oauth::client::authentication::Claimed;
+use crate::oauth::client::{Client, ClientId, LiveClients};
+use crate::oauth::entrance;
+use crate::oauth::error::unauthorized_client;
+use crate::oauth::grant::live::Resolved;
+use crate::oauth::grant::tokens::{AccessClaims, Audience};
+use crate::oauth::grant::{LiveGrants, Minter};
+
+/// What tokens are worth.
+pub struct IntrospectionApi {
+    pub env: Env,
+    pub clients: LiveClients,
+    pub grants: LiveGrants,
+    pub minter: Minter,
+    pub limiter: Arc<RateLimiter>,
+}
+
+#[derive(Object)]
+#[oai(example)]
+struct IntrospectionBody {
+    token: String,
+    /// `access_token` or `refresh_token`; it is found out without.
+    token_type_hint: Option<String>,
+    client_id: Option<String>,
+    client_secret: Option<String>,
+}
+
+/// RFC 7662 section 2.2. Of a token that is good for nothing, `active` alone.
+#[derive(Object, Serialize, Default)]
+#[oai(example)]
+struct IntrospectionView {
+    active: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_id: Option<String>,
+    /// The user name, where a user stands behind it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    username: Option<String>,
+    /// `Bearer`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_type: Option<String>,
+    /// Seconds since the epoch, as is `iat`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exp: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iat: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sub: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aud: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iss: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jti: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    auth_time: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    acr: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    amr: Option<Vec<String>>,
+    /// What the client may do by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    permissions: Option<Vec<String>>,
+}
+
+#[OpenApi]
+impl IntrospectionApi {
+    /// What is this token worth now? (RFC 7662)
+    ///
+    /// A client learns of its own tokens; of those of others, one that an administrator has let (`introspect`).
+    #[oai(path = "/oauth2/introspect", method = "post", operation_id = "oauth_introspect")]
+    async fn introspect(
+        &self,
+        request: &Request,
+        body: Form<IntrospectionBody>,
+    ) -> Result<Json<IntrospectionView>, ProtocolFailure> {
+        let IntrospectionBody { token, client_id, client_secret, .. } = body.0;
+        let claimed = Claimed { client_id, client_secret: client_secret.map(Secret::new) };
+        let now = self.env.now();
+        let (client, _) = entrance::admit(&self.clients, &self.limiter, request, claimed, now)?;
+        if !client.is_confidential() {
+            return Err(unauthorized_client("only a client that has a secret or a key learns of tokens"));
+        }
+        Ok(Json(self.view_of(&client, &token)?))
+    }
+}
+
+impl IntrospectionApi {
+    /// What is wrong with a token is said to nobody.
+    fn view_of(&self, asks: &Client, text: &str) -> Result<IntrospectionView> {
+        let now = self.env.now();
+        let may_know = |owner: &ClientId| *owner == asks.id || asks.rules.introspects;
+        match self.grants.resolve(text, now) {
+            Ok(Resolved { token, client, grant }) if may_know(&client.id) => {
+                let username = grant.map(|live| live.user.username.to_string());
+                Ok(IntrospectionView::of(&token.claims, username))
+            }
+            Ok(_) | Err(Error::TokenExpired | Error::TokenRevoked) => Ok(IntrospectionView::default()),
+            Err(Error::InvalidToken) => self.view_of_refresh_token(asks, text),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A refresh token is its client's alone to know of.
+    fn view_of_refresh_token(&self, asks: &Client, text: &str) -> Result<IntrospectionView> {
+        let Ok(presented) = self.minter.parse_refresh_token(text) else {
+            return Ok(IntrospectionView::default());
+        };
+        let id = Id::from_bytes(presented.session());
+        let live = self.grants.find(id, asks, self.env.now())?;
+        let shown = (presented.generation(), presented.hash());
+        let Some(live) = live.filter(|live| live.grant.refresh == Some(shown)) else {
+            return Ok(IntrospectionView::default());
+        };
+        Ok(IntrospectionView {
+            active: true,
+            scope: Some(live.grant.consented.scopes.to_string()),
+            client_id: Some(asks.id.to_string()),
+            username: Some(live.user.username.to_string()),
+            exp: Some(live.grant.expires_at.secs()),
+            iat: Some(live.grant.refreshed_at.secs()),
+            sub: Some(self.minter.subject(asks, live.grant.user)),
+            iss: Some(self.minter.issuer().to_owned()),
+            ..IntrospectionView::default()
+        })
+    }
+}
+
+impl IntrospectionView {
+    fn of(claims: &AccessClaims, username: Option<String>) -> Self {
+        let aud = match &claims.aud {
+            Audience::One(one) => vec![one.clone()],
+            Audience::Several(all) => all.clone(),
+        };
+        let some = |list: &Vec<String>| (!list.is_empty()).then(|| list.clone());
+        Self {
+            active: true,
+            scope: (!claims.scope.is_empty()).then(|| claims.scope.clone()),
+            client_id: Some(claims.client_id.clone()),
+            username,
+            token_type: Some("Bearer".to_owned()),
+            exp: Some(claims.exp),
+            iat: Some(claims.iat),
+            sub: Some(claims.sub.clone()),
+            aud: Some(aud),
+            iss: Some(claims.iss.clone()),
+            jti: Some(claims.jti.clone()),
+            auth_time: claims.auth_time,
+            acr: claims.acr.clone(),
+            amr: some(&claims.amr),
+            permissions: some(&claims.permissions),
+        }
+    }
+}
+
+impl Example for IntrospectionBody {
+    fn example() -> Self {
+        Self {
+            token: "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFUzI1NiJ9.…".into(),
+            token_type_hint: None,
+            client_id: None,
+            client_secret: None,
+        }
+    }
+}
+
+impl Example for IntrospectionView {
+    fn example() -> Self {
+        Self {
+            active: true,
+            scope: Some("openid profile".into()),
+            client_id: Some("client_0197731f8b2d4c6e9a0b1c2d3e4f5061".into()),
+            username: Some("testuser".into()),
+            token_type: Some("Bearer".into()),
+            exp: Some(1_749_986_643),
+            iat: Some(1_749_985_743),
+            sub: Some("2".into()),
+            aud: Some(vec!["https://id.example.org".into()]),
+            iss: Some("https://id.example.org".into()),
+            ..Self::default()
+        }
+    }
+}

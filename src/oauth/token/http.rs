@@ -1,0 +1,151 @@
+//! `POST /oauth2/token` (RFC 6749 section 3.2).
+use std::sync::Arc;
+
+use poem::http::HeaderValue;
+use poem::http::header::{CACHE_CONTROL, PRAGMA};
+use poem::{IntoResponse, Request, Response};
+use poem_openapi::payload::Payload;
+use poem_openapi::registry::{MetaResponses, Registry};
+use poem_openapi::types::{Example, Type};
+use poem_openapi::{ApiResponse, Object, OpenApi};
+use serde::Serialize;
+
+use super::service::{TokenAnswer, TokenEndpoint, TokenRequest};
+use crate::base::Secret;
+use crate::http::limit::RateLimiter;
+use crate::http::{Form, Json, ProtocolFailure};
+use crate::oauth::client::authentication::Claimed;
+use crate::oauth::entrance;
+
+/// Tokens for clients.
+pub struct TokenApi {
+    pub endpoint: TokenEndpoint,
+    pub limiter: Arc<RateLimiter>,
+}
+
+#[derive(Object)]
+#[oai(example)]
+struct TokenRequestBody {
+    /// `authorization_code`, `refresh_token` or `client_credentials`.
+    grant_type: String,
+    code: Option<String>,
+    /// The one that the code was asked for with.
+    redirect_uri: Option<String>,
+    /// RFC 7636.
+    code_verifier: Option<String>,
+    refresh_token: Option<String>,
+    /// With spaces between.
+    scope: Option<String>,
+    /// What the token is for (RFC 8707).
+    resource: Option<Vec<String>>,
+    client_id: Option<String>,
+    client_secret: Option<String>,
+}
+
+/// RFC 6749 section 5.1.
+#[derive(Object, Serialize)]
+#[oai(example)]
+struct GrantedTokensView {
+    access_token: String,
+    /// `Bearer`.
+    token_type: String,
+    /// Seconds.
+    expires_in: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id_token: Option<String>,
+}
+
+/// Tokens, not to be kept by anything on their way.
+struct Minted(GrantedTokensView);
+
+#[OpenApi]
+impl TokenApi {
+    /// Tokens for a client (RFC 6749)
+    ///
+    /// The client proves who it is in the way that it has registered: `Authorization: Basic`, `client_secret` in the body, or,
+    /// if it cannot keep a secret, by `client_id` alone.
+    #[oai(path = "/oauth2/token", method = "post", operation_id = "oauth_token")]
+    async fn token(
+        &self,
+        request: &Request,
+        body: Form<TokenRequestBody>,
+    ) -> Result<Minted, ProtocolFailure> {
+        let body = body.0;
+        let claimed =
+            Claimed { client_id: body.client_id, client_secret: body.client_secret.map(Secret::new) };
+        let clients = &self.endpoint.clients;
+        let (client, by) =
+            entrance::admit(clients, &self.limiter, request, claimed, self.endpoint.env.now())?;
+        let wanted = TokenRequest {
+            grant_type: body.grant_type,
+            scope: body.scope,
+            resources: body.resource.unwrap_or_default(),
+            code: body.code.map(Secret::new),
+            redirect_uri: body.redirect_uri,
+            code_verifier: body.code_verifier.map(Secret::new),
+            refresh_token: body.refresh_token.map(Secret::new),
+        };
+        Ok(Minted(self.endpoint.grant(by, client, wanted).await?.into()))
+    }
+}
+
+impl IntoResponse for Minted {
+    fn into_response(self) -> Response {
+        let mut response = Json(self.0).into_response();
+        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response.headers_mut().insert(PRAGMA, HeaderValue::from_static("no-cache"));
+        response
+    }
+}
+
+impl ApiResponse for Minted {
+    fn meta() -> MetaResponses {
+        <Json<GrantedTokensView> as ApiResponse>::meta()
+    }
+
+    fn register(registry: &mut Registry) {
+        <Json<GrantedTokensView> as Payload>::register(registry);
+        GrantedTokensView::register(registry);
+    }
+}
+
+impl From<TokenAnswer> for GrantedTokensView {
+    fn from(answer: TokenAnswer) -> Self {
+        let TokenAnswer { access_token, token_type, expires_in, refresh_token, scope, id_token } = answer;
+        Self { access_token, token_type, expires_in, refresh_token, scope, id_token }
+    }
+}
+
+impl Example for TokenRequestBody {
+    fn example() -> Self {
+        Self {
+            grant_type: "authorization_code".into(),
+            code: Some("asz_4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM".into()),
+            redirect_uri: Some("https://photos.example.org/callback".into()),
+            code_verifier: Some("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk".into()),
+            refresh_token: None,
+            scope: None,
+            resource: None,
+            client_id: Some("client_0197731f8b2d4c6e9a0b1c2d3e4f5061".into()),
+            client_secret: None,
+        }
+    }
+}
+
+impl Example for GrantedTokensView {
+    fn example() -> Self {
+        Self {
+            access_token: "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFUzI1NiIsImtpZCI6IjBhMWIyYzNkNGU1ZjYwNzEifQ.…"
+                .into(),
+            token_type: "Bearer".into(),
+            expires_in: 900,
+            refresh_token: Some("asg_AZdzH4stTG6aCxwtPk9QYQ…".into()),
+            scope: Some("openid profile email".into()),
+            id_token: Some("eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzI1NiIsImtpZCI6IjcxNjA1ZjRlM2QyYzFiMGEifQ.…".into()),
+        }
+    }
+}

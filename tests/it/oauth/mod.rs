@@ -1,0 +1,14 @@
+//! The OAuth 2.0 and OpenID Connect provider, as a browser without JavaScript and a client see it.
+mod authorize;
+mod code_flow;
+mod codes;
+mod consent;
+mod ends;
+mod logout;
+mod prompts;
+mod refresh;
+mod resources;
+mod sign_in;
+mod support;
+
+use support::{Browser, CALLBACK, Fields, Page, Party, is_refused, issuer, jws, parameters};
