@@ -42,6 +42,8 @@ pub mod mfa;
 pub mod oauth;
 // Texts that are good once.
 pub mod one_time;
+// Requests to other servers.
+pub mod outbound;
 // Pages for people.
 pub mod pages;
 // Keys that authenticators hold for users.

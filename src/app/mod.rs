@@ -26,6 +26,7 @@ use crate::mfa::Mfa;
 use crate::oauth::authorize::Authorization;
 use crate::oauth::client::Clients;
 use crate::oauth::token::TokenEndpoint;
+use crate::outbound::Outbound;
 use crate::passkey::Passkeys;
 use crate::password_reset::PasswordResets;
 use crate::rbac::Roles;
@@ -67,6 +68,7 @@ pub struct App {
     pub transfer: Transfer,
     pub health: Health,
     pub mail: Mailer,
+    pub outbound: Outbound,
     pub addresses: Arc<EmailVerifications>,
     pub registrations: Arc<Registrations>,
     pub email_logins: Arc<EmailLogins>,
@@ -114,6 +116,7 @@ impl App {
             passwords: shared.passwords,
             live: shared.live,
             mail: shared.mail,
+            outbound: shared.outbound,
             limiter,
             throttle: shared.throttle,
             failures: shared.failures,

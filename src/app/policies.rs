@@ -1,4 +1,6 @@
 //! Settings, in the words of the features.
+use std::time::Duration;
+
 use crate::account::PasswordPolicy;
 use crate::audit::service::Retention;
 use crate::base::Result;
@@ -9,6 +11,7 @@ use crate::http::limit::RateLimiter;
 use crate::keys::KeyPolicy;
 use crate::mfa;
 use crate::oauth::grant;
+use crate::outbound::{Networks, Outbound};
 use crate::passkey::Reach;
 use crate::session::tokens::Lifetimes;
 use crate::throttle::{self, Limits};
@@ -39,6 +42,13 @@ pub(super) fn oauth(config: &Config) -> grant::tokens::Lifetimes {
         grant: config.oauth.grant_lifetime_secs,
         replay: config.tokens.refresh_replay_secs,
     }
+}
+
+/// Where requests to others go, and for how long.
+pub(super) fn outbound(config: &Config) -> Result<Outbound> {
+    let settings = &config.outbound;
+    let networks = Networks::new(settings.allowed_networks.0.clone());
+    Outbound::new(networks, Duration::from_secs(settings.timeout_secs), settings.ca_file.0.as_deref())
 }
 
 /// How long events are kept.

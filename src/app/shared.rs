@@ -20,6 +20,7 @@ use crate::oauth::authorize::Authorization;
 use crate::oauth::client::{Clients, LiveClients};
 use crate::oauth::grant::{LiveGrants, Minter};
 use crate::oauth::token::TokenEndpoint;
+use crate::outbound::Outbound;
 use crate::passkey::{Challenges, Passkeys};
 use crate::password_reset::PasswordResets;
 use crate::recovery::Recoveries;
@@ -39,6 +40,7 @@ pub(super) struct Shared {
     pub live: LiveSessions,
     pub failures: Failures,
     pub mail: Mailer,
+    pub outbound: Outbound,
     master: MasterKey,
     policy: PasswordPolicy,
     live_keys: LiveKeys,
@@ -73,6 +75,7 @@ impl Shared {
         let throttle = Throttle::new((store.clone(), env.clone()), &master, policies::throttle(config))?;
         Ok(Self {
             mail,
+            outbound: policies::outbound(config)?,
             throttle,
             devices,
             passwords: Passwords::new(pool, config.password.cost(), env.clone()),

@@ -78,6 +78,7 @@ section! {
         mfa: Mfa,
         passkeys: Passkeys,
         mail: Mail,
+        outbound: Outbound,
         keys: Keys,
         store: Store,
         audit: Audit,
@@ -263,6 +264,19 @@ section! {
 }
 
 section! {
+    /// Requests of this server to others: documents of OAuth clients, and what those are told.
+    Outbound in "outbound." {
+        /// Networks of your own that it may go to, even by plain http. To all else it goes only by https, and only on the
+        /// public internet: who names a URL cannot have it ask what lies behind your firewall.
+        allowed_networks: IpNets = "[]", "a list of addresses and networks, as in [\"10.0.0.0/8\", \"::1\"]";
+        /// Seconds for one request, from the look-up of the name to the last byte of the answer.
+        timeout_secs: u64 = "5", "a whole number from 1";
+        /// A file with certificates (PEM) that other servers may use beside those that the system trusts.
+        ca_file: OptionalPath = "\"\"", "a path";
+    }
+}
+
+section! {
     /// The keys that sign tokens, and the one that they are encrypted under.
     Keys in "keys." {
         /// The file of the master key. Empty: master.key in the data directory.
@@ -315,6 +329,7 @@ pub const SETTINGS: &[&[Setting]] = &[
     Mfa::SETTINGS,
     Passkeys::SETTINGS,
     Mail::SETTINGS,
+    Outbound::SETTINGS,
     Keys::SETTINGS,
     Store::SETTINGS,
     Audit::SETTINGS,

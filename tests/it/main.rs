@@ -19,6 +19,7 @@ mod mail;
 mod mfa;
 mod oauth;
 mod oauth_clients;
+mod outbound;
 mod pages;
 mod passkeys;
 mod password_change;

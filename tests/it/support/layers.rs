@@ -1,8 +1,9 @@
 //! The layers of the program, and what each may mention.
 
 /// The libraries that belong to some layers alone.
-pub const WATCHED: [&str; 26] = [
+pub const WATCHED: [&str; 27] = [
     "lettre",
+    "tokio_rustls",
     "minijinja",
     "poem",
     "poem_openapi",
@@ -55,6 +56,12 @@ pub const LAYERS: &[Layer] = &[
     },
     Layer { files: &["store/*"], ours: &["base"], libraries: &["redb", "moka", "bincode", "tokio"] },
     Layer { files: &["config/*"], ours: &["base", "crypto"], libraries: &["toml", "hyper", "ipnet"] },
+    Layer { files: &["outbound/addresses.rs"], ours: &[], libraries: &["ipnet"] },
+    Layer {
+        files: &["outbound/*"],
+        ours: &["base"],
+        libraries: &["aws_lc_rs", "hyper", "hyper_util", "tokio", "tokio_rustls"],
+    },
     // Of sessions, and of keys below, only the kind of their ids.
     Layer {
         files: &["http/caller.rs"],
@@ -212,6 +219,7 @@ const FEATURES: &[&str] = &[
     "passkey",
     "oauth",
     "one_time",
+    "outbound",
     "password_reset",
     "rbac",
     "recovery",
