@@ -126,7 +126,7 @@ async fn what_does_not_end_is_not_waited_for() {
 async fn what_is_no_http_and_a_head_without_end_are_refused() {
     let outbound = outbound(&["127.0.0.1/32"]);
     let (nonsense, _) = says(b"hello, I speak no HTTP at all\r\n\r\n").await;
-    let head = [b"HTTP/1.1 200 OK\r\nx: ".as_slice(), &[b'x'; 100_000]].concat().leak();
+    let head = [b"HTTP/1.1 200 OK\r\nx: ".as_slice(), &vec![b'x'; 100_000]].concat().leak();
     let (endless, _) = says(head).await;
     for address in [nonsense, endless] {
         assert_eq!(get(&outbound, &format!("http://{address}/")).await.unwrap_err(), Failure::Answer);
