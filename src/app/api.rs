@@ -170,7 +170,7 @@ impl App {
     }
 
     fn oauth_apis(&self) -> OauthApis {
-        let TokenEndpoint { store, env, clients, grants, minter } = self.oauth.as_ref().clone();
+        let TokenEndpoint { store, env, clients, grants, minter, dpop } = self.oauth.as_ref().clone();
         let limiter = Arc::clone(&self.limiter);
         (
             ClientsApi(self.oauth_clients.as_ref().clone()),
@@ -181,6 +181,7 @@ impl App {
                 env: env.clone(),
                 grants: grants.clone(),
                 minter: minter.clone(),
+                dpop,
                 limiter: limiter.clone(),
             },
             IntrospectionApi {

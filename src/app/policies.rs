@@ -10,7 +10,7 @@ use crate::crypto::webauthn::RelyingParty;
 use crate::http::limit::RateLimiter;
 use crate::keys::KeyPolicy;
 use crate::mfa;
-use crate::oauth::grant;
+use crate::oauth::{dpop, grant};
 use crate::outbound::{Networks, Outbound};
 use crate::passkey::Reach;
 use crate::session::tokens::Lifetimes;
@@ -41,6 +41,15 @@ pub(super) fn oauth(config: &Config) -> grant::tokens::Lifetimes {
         refresh: config.oauth.refresh_lifetime_secs,
         grant: config.oauth.grant_lifetime_secs,
         replay: config.tokens.refresh_replay_secs,
+    }
+}
+
+/// How proofs of possession are judged.
+pub(super) fn dpop(config: &Config) -> dpop::Policy {
+    dpop::Policy {
+        public_url: config.public_url().to_string(),
+        window_secs: config.oauth.dpop_window_secs,
+        requires_nonce: config.oauth.dpop_nonce_required,
     }
 }
 

@@ -18,6 +18,7 @@ use crate::mail::templates::Templates;
 use crate::mfa::Mfa;
 use crate::oauth::authorize::Authorization;
 use crate::oauth::client::{Clients, LiveClients};
+use crate::oauth::dpop::Dpop;
 use crate::oauth::grant::{LiveGrants, Minter};
 use crate::oauth::token::TokenEndpoint;
 use crate::outbound::Outbound;
@@ -46,6 +47,7 @@ pub(super) struct Shared {
     live_keys: LiveKeys,
     pub clients: LiveClients,
     pub minter: Minter,
+    dpop: Dpop,
     tokens: SessionTokens,
     pub throttle: Throttle,
     devices: Devices,
@@ -82,6 +84,7 @@ impl Shared {
             live,
             clients,
             minter,
+            dpop: Dpop::new(env.clone(), policies::dpop(config)),
             failures: Failures::new(config.audit.failures_per_hour),
             policy: policies::passwords(config)?,
             store,
@@ -109,6 +112,7 @@ impl Shared {
             clients: self.clients.clone(),
             grants: self.live.grants.clone(),
             minter: self.minter.clone(),
+            dpop: self.dpop.clone(),
         }
     }
 

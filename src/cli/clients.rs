@@ -112,6 +112,9 @@ struct ClientFields {
     /// With commas between
     #[arg(long, value_delimiter = ',')]
     contacts: Option<Vec<String>>,
+    /// true: all its access tokens are bound to a key that it proves to hold (DPoP)
+    #[arg(long, value_name = "BOOL")]
+    dpop_bound_access_tokens: Option<bool>,
     /// true: its users are not asked whether they agree
     #[arg(long, value_name = "BOOL")]
     first_party: Option<bool>,

@@ -45,6 +45,9 @@ pub struct InForce {
     pub source: String,
 }
 
+/// Seconds by which clocks may differ.
+const MIN_DPOP_WINDOW_SECS: i64 = 10;
+
 impl Config {
     /// Where clients find this server. Without `public_url` it is where it listens.
     #[must_use]
@@ -91,6 +94,9 @@ impl Config {
         if self.tokens.needs_secret() && self.tokens.shared_secret_file.0.is_none() {
             let reason = "must name a file with the shared secret when tokens.algorithm is HS256";
             return Err(Error::invalid("tokens.shared_secret_file", reason));
+        }
+        if self.oauth.dpop_window_secs < MIN_DPOP_WINDOW_SECS {
+            return Err(Error::invalid("oauth.dpop_window_secs", "must be 10 at least"));
         }
         let host = self.public_url().host().to_owned();
         let is_above = |id: &str| host == id || id.contains('.') && host.ends_with(&format!(".{id}"));

@@ -168,6 +168,12 @@ section! {
         refresh_lifetime_secs: i64 = "2592000", "a whole number from 1";
         /// Seconds after which a client has to ask the user again, however often it refreshes.
         grant_lifetime_secs: i64 = "31536000", "a whole number from 1";
+        /// Seconds that a proof of possession (DPoP, RFC 9449) may be old; for so long it is remembered, and good once. It may be
+        /// 10 seconds from the future.
+        dpop_window_secs: i64 = "60", "a whole number from 10";
+        /// Whether every proof has to have a nonce that this server has given. One costs clients another request now and then,
+        /// and keeps anybody from making proofs in advance.
+        dpop_nonce_required: bool = "false", "true or false";
     }
 }
 

@@ -203,6 +203,7 @@ mod tests {
             ("registration = \"Open\"", "registration"),
             ("[password]\nmemory_kib = 7", "password.memory_kib"),
             ("[tokens]\nalgorithm = \"HS256\"", "tokens.shared_secret_file"),
+            ("[oauth]\ndpop_window_secs = 9", "oauth.dpop_window_secs"),
             ("cors_origins = \"https://a.example\"", "cors_origins"),
         ] {
             assert_eq!(refusal(&[], Some(file)).0, named, "{file}");

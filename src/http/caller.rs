@@ -151,12 +151,16 @@ pub fn identify(
     Ok(Some(Presented { actor, credential }))
 }
 
-/// The token of `Authorization: Bearer …`; other schemes are not ours to read.
+/// The token of `Authorization: Bearer …`; other schemes are not ours to read. Tokens of sessions are bound to no key: one
+/// that comes as if it were (RFC 9449 section 7.1) is none.
 fn bearer(headers: &HeaderMap) -> Result<Option<&str>> {
     let first = single(headers, &AUTHORIZATION, "The header Authorization came twice")?;
     let Some(first) = first else { return Ok(None) };
     let text = first.to_str().map_err(|_| Error::InvalidToken)?;
     let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
+    if scheme.eq_ignore_ascii_case("dpop") {
+        return Err(Error::InvalidToken);
+    }
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Ok(None);
     }

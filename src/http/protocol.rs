@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 
 use poem::error::ResponseError;
-use poem::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use poem::http::header::{
+    CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use poem::http::{HeaderMap, StatusCode};
 use poem::{IntoResponse, Response};
 use poem_openapi::registry::{MetaResponses, Registry};
@@ -15,6 +17,7 @@ use super::envelope::status;
 use super::json;
 use crate::base::{Error, FieldError};
 
+const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 /// What lies below `/oauth2`, but for what people see in a browser.
 const ENDPOINTS: &[&str] = &["token", "userinfo", "introspect", "revoke"];
 
@@ -40,8 +43,10 @@ pub struct ProtocolFailure {
     pub error: &'static str,
     /// For whoever writes the client: ASCII, without `"` and `\`.
     pub description: Cow<'static, str>,
-    /// How to do it right, beside a 401.
-    pub challenge: Option<String>,
+    /// How to do it right, beside a 401: each way for itself.
+    pub challenges: Vec<String>,
+    /// For the next proof (RFC 9449 section 8).
+    pub dpop_nonce: Option<String>,
     pub retry_after_secs: Option<u64>,
 }
 
@@ -56,13 +61,13 @@ struct ProtocolErrorBody {
 impl ProtocolFailure {
     /// An error of status 400.
     pub fn new(error: &'static str, description: impl Into<Cow<'static, str>>) -> Self {
-        let (challenge, retry_after_secs) = (None, None);
         Self {
             status: StatusCode::BAD_REQUEST,
             error,
             description: description.into(),
-            challenge,
-            retry_after_secs,
+            challenges: Vec::new(),
+            dpop_nonce: None,
+            retry_after_secs: None,
         }
     }
 
@@ -72,10 +77,17 @@ impl ProtocolFailure {
         Self { status, ..self }
     }
 
-    /// The same with a challenge (RFC 9110 section 11.6.1).
+    /// The same with a challenge, or one more (RFC 9110 section 11.6.1).
     #[must_use]
-    pub fn with_challenge(self, challenge: impl Into<String>) -> Self {
-        Self { challenge: Some(challenge.into()), ..self }
+    pub fn with_challenge(mut self, challenge: impl Into<String>) -> Self {
+        self.challenges.push(challenge.into());
+        self
+    }
+
+    /// The same with a nonce for the next proof.
+    #[must_use]
+    pub fn with_dpop_nonce(self, nonce: impl Into<Option<String>>) -> Self {
+        Self { dpop_nonce: nonce.into(), ..self }
     }
 
     /// The error for what the framework found.
@@ -154,8 +166,11 @@ impl IntoResponse for ProtocolFailure {
         let mut response = json::Json(body).into_response();
         response.set_status(self.status);
         let headers = response.headers_mut();
-        if let Some(challenge) = self.challenge.and_then(|text| HeaderValue::try_from(text).ok()) {
-            headers.insert(WWW_AUTHENTICATE, challenge);
+        for challenge in self.challenges.into_iter().filter_map(|text| HeaderValue::try_from(text).ok()) {
+            headers.append(WWW_AUTHENTICATE, challenge);
+        }
+        if let Some(nonce) = self.dpop_nonce {
+            put_dpop_nonce(headers, nonce);
         }
         if let Some(seconds) = self.retry_after_secs {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
@@ -181,6 +196,13 @@ impl Example for ProtocolErrorBody {
             error: "invalid_grant".into(),
             error_description: "the code was redeemed already, or is over".into(),
         }
+    }
+}
+
+/// Writes the nonce for the next proof (RFC 9449 section 8.2).
+pub fn put_dpop_nonce(headers: &mut HeaderMap, nonce: String) {
+    if let Ok(nonce) = HeaderValue::try_from(nonce) {
+        headers.insert(DPOP_NONCE, nonce);
     }
 }
 

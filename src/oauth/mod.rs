@@ -4,6 +4,7 @@ pub mod claims;
 pub mod client;
 pub mod consent;
 pub mod discovery;
+pub mod dpop;
 pub mod entrance;
 pub mod error;
 pub mod grant;

@@ -91,6 +91,7 @@ mod tests {
             },
             nonce: None,
             challenge: None,
+            key: None,
             prompt,
             max_age,
             login_hint: None,

@@ -2,6 +2,7 @@
 use serde_json::Value;
 
 use super::parameters::Parameters;
+use crate::crypto::Thumbprint;
 use crate::oauth::client::Client;
 use crate::oauth::client::model::GrantType;
 use crate::oauth::grant::model::Consented;
@@ -45,6 +46,8 @@ pub struct AuthorizationRequest {
     pub wanted: Consented,
     pub nonce: Option<String>,
     pub challenge: Option<String>,
+    /// The key that whoever redeems the code has to hold (RFC 9449 section 10).
+    pub key: Option<Thumbprint>,
     pub prompt: Prompt,
     /// Seconds that the login may be old.
     pub max_age: Option<i64>,
@@ -104,6 +107,7 @@ pub fn check(
     check_grant(client)?;
     let scopes = check_scope(client, parameters)?;
     let challenge = check_pkce(client, parameters)?;
+    let key = check_key(parameters)?;
     let prompt = check_prompt(parameters)?;
     let max_age = check_max_age(client, parameters)?;
     let (id_token_claims, userinfo_claims) = check_claims(client, parameters)?;
@@ -114,6 +118,7 @@ pub fn check(
         wanted: Consented { scopes, resources, id_token_claims, userinfo_claims },
         nonce: text("nonce"),
         challenge,
+        key,
         prompt,
         max_age,
         login_hint: text("login_hint"),
@@ -213,6 +218,14 @@ fn check_pkce(client: &Client, parameters: &Parameters) -> Result<Option<String>
         return refuse("invalid_request", "code_challenge must be a SHA-256 in base64url");
     }
     Ok(Some(challenge.to_owned()))
+}
+
+fn check_key(parameters: &Parameters) -> Result<Option<Thumbprint>, Refusal> {
+    match parameters.get("dpop_jkt").map(Thumbprint::parse) {
+        None => Ok(None),
+        Some(Some(key)) => Ok(Some(key)),
+        Some(None) => refuse("invalid_request", "dpop_jkt must be a SHA-256 thumbprint in base64url"),
+    }
 }
 
 fn check_prompt(parameters: &Parameters) -> Result<Prompt, Refusal> {

@@ -140,6 +140,7 @@ impl Authorization {
             redirect_uri: request.destination.redirect_uri.clone(),
             nonce: request.nonce.clone(),
             challenge: request.challenge.clone(),
+            bound_to: request.key,
             created_at: now,
             expires_at: now.plus_secs(CODE_SECS),
             redeemed: None,

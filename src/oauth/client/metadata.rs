@@ -46,6 +46,8 @@ pub struct MetadataBody {
     pub policy_uri: MaybeUndefined<String>,
     pub tos_uri: MaybeUndefined<String>,
     pub contacts: Option<Vec<String>>,
+    /// Whether all its access tokens are bound to a key that it proves to hold (RFC 9449).
+    pub dpop_bound_access_tokens: Option<bool>,
 }
 
 impl MetadataBody {
@@ -97,6 +99,7 @@ impl MetadataBody {
         if let Some(contacts) = self.contacts {
             old.contacts = parse_contacts(contacts)?;
         }
+        old.binds_access_tokens = self.dpop_bound_access_tokens.unwrap_or(old.binds_access_tokens);
         checked(old)
     }
 }

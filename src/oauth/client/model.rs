@@ -83,6 +83,8 @@ pub struct Metadata {
     pub policy_uri: Option<String>,
     pub tos_uri: Option<String>,
     pub contacts: Vec<String>,
+    /// Whether all its access tokens are bound to a key of its (RFC 9449 section 5.2).
+    pub binds_access_tokens: bool,
 }
 
 /// What administrators decide of a client.
@@ -226,6 +228,7 @@ impl Metadata {
             policy_uri: None,
             tos_uri: None,
             contacts: Vec::new(),
+            binds_access_tokens: false,
         }
     }
 }

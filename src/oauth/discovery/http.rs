@@ -88,6 +88,7 @@ fn document(issuer: &str) -> Value {
         // Its default is true (OpenID Connect Discovery section 3).
         "request_uri_parameter_supported": false,
         "require_request_uri_registration": false,
+        "dpop_signing_alg_values_supported": ALGORITHMS,
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": true,
         "prompt_values_supported": ["none", "login", "consent", "select_account"],

@@ -7,6 +7,7 @@ use super::table;
 use crate::account::{self, User};
 use crate::audit::{self, Event};
 use crate::base::{Id, Result, Timestamp};
+use crate::crypto::Thumbprint;
 use crate::email_verification;
 use crate::oauth::client::{self, Client};
 use crate::oauth::consent;
@@ -31,6 +32,17 @@ pub enum Refreshed {
     Again { sealed: Vec<u8> },
     Stolen,
     Worthless,
+}
+
+/// What becomes of a grant when it is refreshed.
+pub struct Renewal {
+    pub grant: Id<Grant>,
+    pub expires_at: Timestamp,
+    pub bound_to: Option<Thumbprint>,
+    /// The refresh token that is good then: the next one, or the same.
+    pub refresh: (u32, [u8; 32]),
+    /// What is kept of the one before, if there is a next one.
+    pub exchange: Option<Exchange>,
 }
 
 /// Spends a code and writes the grant that comes of it, in one: whatever is minted is minted afterwards.
@@ -86,7 +98,7 @@ pub fn end_reused(
     earlier.map_or(Ok(()), |grant| stolen(tx, live, grant, "oauth.code_reused", by))
 }
 
-/// Exchanges a refresh token for the next one, if it is the good one. With `rotates` false it stays good.
+/// Exchanges a refresh token for the next one, or prolongs the same, if it is the good one.
 ///
 /// # Errors
 /// As [`redeem`].
@@ -94,15 +106,18 @@ pub fn refresh(
     tx: &mut WriteTx,
     live: &LiveGrants,
     (generation, hash): (u32, [u8; 32]),
-    (next, exchange): (Grant, Option<Exchange>),
+    renewal: Renewal,
     (client, by): (&Client, &Initiator),
     (now, window): (Timestamp, i64),
 ) -> Result<Refreshed> {
-    let Some(grant) = current(tx, next.id, client, now)? else { return Ok(Refreshed::Worthless) };
+    let Some(grant) = current(tx, renewal.grant, client, now)? else { return Ok(Refreshed::Worthless) };
     let Some((current, current_hash)) = grant.refresh else { return Ok(Refreshed::Worthless) };
     let earlier = if generation < current { table::exchange(tx, grant.id, generation)? } else { None };
     Ok(match judge((current, &current_hash), (generation, &hash), earlier, now, window) {
         Judgement::Current => {
+            // All else stays what it is by now: its user may have signed in anew meanwhile.
+            let Renewal { expires_at, bound_to, refresh, exchange, .. } = renewal;
+            let next = Grant { refreshed_at: now, expires_at, bound_to, refresh: Some(refresh), ..grant };
             table::update(tx, &next, exchange.as_ref())?;
             live.forget(tx, next.id);
             Refreshed::Done

@@ -4,6 +4,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::base::{Id, Timestamp};
+use crate::crypto::Thumbprint;
 use crate::oauth::client::{Client, ClientId};
 use crate::oauth::scope::{Scopes, scope_of};
 use crate::session::Session;
@@ -57,6 +58,8 @@ pub struct Code {
     pub nonce: Option<String>,
     /// The SHA-256 of the verifier, in base64url (RFC 7636 section 4.2).
     pub challenge: Option<String>,
+    /// The key that whoever redeems it has to hold (RFC 9449 section 10).
+    pub bound_to: Option<Thumbprint>,
     pub created_at: Timestamp,
     pub expires_at: Timestamp,
     /// What came of it. A code is redeemed once.
@@ -77,6 +80,9 @@ pub struct Grant {
     pub created_at: Timestamp,
     pub refreshed_at: Timestamp,
     pub expires_at: Timestamp,
+    /// The key that whoever refreshes it has to hold (RFC 9449 section 5). Only clients that cannot prove otherwise who they
+    /// are have one.
+    pub bound_to: Option<Thumbprint>,
     /// The generation and the hash of the refresh token that is good, if there is one.
     pub refresh: Option<(u32, [u8; 32])>,
 }

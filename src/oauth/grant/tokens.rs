@@ -12,7 +12,7 @@ use super::model::Grant;
 use crate::base::{Env, Id, Result, Secret, entropy};
 use crate::crypto::jwt::acr_of;
 use crate::crypto::refresh_token::Holder;
-use crate::crypto::{Algorithm, MasterKey, RefreshToken, hash};
+use crate::crypto::{Algorithm, MasterKey, RefreshToken, Thumbprint, hash};
 use crate::keys::Keys;
 use crate::oauth::client::Client;
 use crate::oauth::client::model::SubjectType;
@@ -59,6 +59,33 @@ pub struct AccessClaims {
     /// What the client may do by itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub permissions: Vec<String>,
+    /// Whose alone it is, if it is bound to a key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cnf: Option<Confirmation>,
+}
+
+/// The key that a token is bound to (RFC 7800, RFC 9449 section 6.1).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confirmation {
+    /// Its thumbprint.
+    pub jkt: String,
+}
+
+/// What an access token is good for, of all that it could be.
+#[derive(Clone, Copy)]
+pub struct Terms<'t> {
+    pub scopes: &'t Scopes,
+    pub resources: &'t [String],
+    /// The key that it is bound to.
+    pub key: Option<Thumbprint>,
+}
+
+impl Terms<'_> {
+    /// How such a token is sent (RFC 6749 section 7.1).
+    #[must_use]
+    pub const fn token_type(&self) -> &'static str {
+        if self.key.is_some() { "DPoP" } else { "Bearer" }
+    }
 }
 
 /// One, or several (RFC 7519 section 4.1.3).
@@ -150,7 +177,7 @@ impl Minter {
         }
     }
 
-    /// An access token of a grant, for some of its scopes and resources.
+    /// An access token of a grant, on some terms.
     ///
     /// # Errors
     /// `Error::Internal` if the library refuses.
@@ -158,8 +185,7 @@ impl Minter {
         &self,
         client: &Client,
         grant: &Grant,
-        scopes: &Scopes,
-        resources: &[String],
+        Terms { scopes, resources, key }: Terms<'_>,
     ) -> Result<Secret> {
         // Who may ask about the user asks this server, whatever else the token is for.
         let also_here = scopes.has(OPENID) && !resources.is_empty();
@@ -171,7 +197,7 @@ impl Minter {
             auth_time: Some(grant.proof.auth_time.secs()),
             acr: Some(acr_of(&grant.proof.amr).to_owned()),
             amr: grant.proof.amr.clone(),
-            ..self.claims(client, Some(grant.id), &resources)
+            ..self.claims(client, Some(grant.id), (&resources, key))
         };
         self.keys.sign(&claims)
     }
@@ -180,16 +206,22 @@ impl Minter {
     ///
     /// # Errors
     /// As [`Minter::access_token`].
-    pub fn client_token(&self, client: &Client, scopes: &Scopes, resources: &[String]) -> Result<Secret> {
+    pub fn client_token(&self, client: &Client, terms: Terms<'_>) -> Result<Secret> {
+        let Terms { scopes, resources, key } = terms;
         let claims = AccessClaims {
             scope: scopes.to_string(),
             permissions: client.rules.permissions.iter().map(|one| one.as_str().to_owned()).collect(),
-            ..self.claims(client, None, resources)
+            ..self.claims(client, None, (resources, key))
         };
         self.keys.sign(&claims)
     }
 
-    fn claims(&self, client: &Client, grant: Option<Id<Grant>>, resources: &[String]) -> AccessClaims {
+    fn claims(
+        &self,
+        client: &Client,
+        grant: Option<Id<Grant>>,
+        (resources, key): (&[String], Option<Thumbprint>),
+    ) -> AccessClaims {
         let mut id: [u8; ID_BYTES] = entropy::bytes(self.env.entropy.as_ref());
         id[..16].copy_from_slice(&grant.map_or([0; 16], |grant| *grant.as_bytes()));
         let iat = self.env.now().secs();
@@ -206,6 +238,7 @@ impl Minter {
             acr: None,
             amr: Vec::new(),
             permissions: Vec::new(),
+            cnf: key.map(|key| Confirmation { jkt: key.to_string() }),
         }
     }
 

@@ -48,7 +48,7 @@ struct IntrospectionView {
     /// The user name, where a user stands behind it.
     #[serde(skip_serializing_if = "Option::is_none")]
     username: Option<String>,
-    /// `Bearer`.
+    /// `Bearer`, or `DPoP` for one that is bound to a key.
     #[serde(skip_serializing_if = "Option::is_none")]
     token_type: Option<String>,
     /// Seconds since the epoch, as is `iat`.
@@ -73,6 +73,16 @@ struct IntrospectionView {
     /// What the client may do by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     permissions: Option<Vec<String>>,
+    /// The key that it is bound to (RFC 9449 section 6.2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cnf: Option<ConfirmationView>,
+}
+
+/// RFC 7800.
+#[derive(Object, Serialize)]
+struct ConfirmationView {
+    /// The thumbprint of a key (RFC 7638).
+    jkt: String,
 }
 
 #[OpenApi]
@@ -133,6 +143,7 @@ impl IntrospectionApi {
             iat: Some(live.grant.refreshed_at.secs()),
             sub: Some(self.minter.subject(asks, live.grant.user)),
             iss: Some(self.minter.issuer().to_owned()),
+            cnf: live.grant.bound_to.map(|key| ConfirmationView { jkt: key.to_string() }),
             ..IntrospectionView::default()
         })
     }
@@ -150,7 +161,7 @@ impl IntrospectionView {
             scope: (!claims.scope.is_empty()).then(|| claims.scope.clone()),
             client_id: Some(claims.client_id.clone()),
             username,
-            token_type: Some("Bearer".to_owned()),
+            token_type: Some(if claims.cnf.is_some() { "DPoP" } else { "Bearer" }.to_owned()),
             exp: Some(claims.exp),
             iat: Some(claims.iat),
             sub: Some(claims.sub.clone()),
@@ -161,6 +172,7 @@ impl IntrospectionView {
             acr: claims.acr.clone(),
             amr: some(&claims.amr),
             permissions: some(&claims.permissions),
+            cnf: claims.cnf.as_ref().map(|bound| ConfirmationView { jkt: bound.jkt.clone() }),
         }
     }
 }

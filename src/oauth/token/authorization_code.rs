@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::service::{TokenAnswer, TokenEndpoint, TokenRequest, aimed, required};
 use crate::base::{Id, Result, Secret, Timestamp, constant_time_eq};
 use crate::crypto::refresh_token::Holder;
-use crate::crypto::sha256;
+use crate::crypto::{Thumbprint, sha256};
 use crate::http::ProtocolFailure;
 use crate::oauth::claims;
 use crate::oauth::client::Client;
@@ -17,6 +17,7 @@ use crate::oauth::grant::change::{self, Redeemed};
 use crate::oauth::grant::live::LiveGrant;
 use crate::oauth::grant::model::{Code, Grant};
 use crate::oauth::grant::table;
+use crate::oauth::grant::tokens::Terms;
 use crate::oauth::scope::OFFLINE_ACCESS;
 use crate::rbac::Initiator;
 use crate::store::WriteTx;
@@ -44,11 +45,11 @@ impl TokenEndpoint {
         let now = self.env.now();
         check(&code, &request, now)?;
         let resources = aimed(request.resources, &code.consented.resources)?;
-        let (grant, refresh_token) = self.grant_of(&client, &code, now);
+        let (grant, refresh_token) = self.grant_of(&client, (&code, request.key), now);
         let (live, written, known) = (self.grants.clone(), grant.clone(), code.clone());
         let change = move |tx: &mut WriteTx| change::redeem(tx, &live, (&hash, &known), &written, (&by, now));
         match self.store.write(change).await? {
-            Redeemed::Once(live) => self.answer(&client, &live, &resources, refresh_token),
+            Redeemed::Once(live) => self.answer(&client, &live, (&resources, request.key), refresh_token),
             Redeemed::Again | Redeemed::Worthless => Err(worthless()),
         }
     }
@@ -58,7 +59,12 @@ impl TokenEndpoint {
         self.store.write(move |tx: &mut WriteTx| change::end_reused(tx, &live, &hash, (&by, now))).await
     }
 
-    fn grant_of(&self, client: &Client, code: &Code, now: Timestamp) -> (Grant, Option<Secret>) {
+    fn grant_of(
+        &self,
+        client: &Client,
+        (code, key): (&Code, Option<Thumbprint>),
+        now: Timestamp,
+    ) -> (Grant, Option<Secret>) {
         let id = Id::new(now, self.env.entropy.as_ref());
         let is_offline = code.consented.scopes.has(OFFLINE_ACCESS);
         let refresh = client.may(GrantType::RefreshToken).then(|| self.minter.refresh_token(id, 0));
@@ -76,6 +82,7 @@ impl TokenEndpoint {
             created_at: now,
             refreshed_at: now,
             expires_at: now.plus_secs(lasts),
+            bound_to: key.filter(|_| !client.is_confidential()),
             refresh: refresh.as_ref().map(|token| (0, token.hash())),
         };
         (grant, refresh.map(|token| token.reveal(Holder::Client)))
@@ -85,16 +92,17 @@ impl TokenEndpoint {
         &self,
         client: &Client,
         live: &LiveGrant,
-        resources: &[String],
+        (resources, key): (&[String], Option<Thumbprint>),
         refresh_token: Option<Secret>,
     ) -> Result<TokenAnswer, ProtocolFailure> {
         let grant = &live.grant;
         let scopes = &grant.consented.scopes;
-        let access_token = self.minter.access_token(client, grant, scopes, resources)?;
+        let terms = Terms { scopes, resources, key };
+        let access_token = self.minter.access_token(client, grant, terms)?;
         let id_token = self.id_token(client, grant, live, &access_token)?;
         Ok(TokenAnswer {
             access_token: access_token.expose().to_owned(),
-            token_type: "Bearer".to_owned(),
+            token_type: terms.token_type().to_owned(),
             expires_in: self.minter.lifetimes.access,
             refresh_token: refresh_token.map(|token| token.expose().to_owned()),
             scope: Some(scopes.to_string()),
@@ -133,7 +141,21 @@ fn check(code: &Code, request: &TokenRequest, now: Timestamp) -> Result<(), Prot
     if redirect_uri != code.redirect_uri {
         return Err(invalid_grant("redirect_uri is not the one that the code was asked for with"));
     }
-    check_verifier(code.challenge.as_deref(), request.code_verifier.as_ref())
+    check_verifier(code.challenge.as_deref(), request.code_verifier.as_ref())?;
+    check_key(code.bound_to, request.key)
+}
+
+/// A code that was asked for with a key is good for whoever holds it (RFC 9449 section 10).
+pub(super) fn check_key(
+    bound_to: Option<Thumbprint>,
+    key: Option<Thumbprint>,
+) -> Result<(), ProtocolFailure> {
+    match bound_to {
+        Some(_) if bound_to != key => {
+            Err(invalid_grant("it is bound to another key than the one of the header DPoP"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Whoever redeems a code is whoever has asked for it (RFC 7636 section 4.6); a verifier for a code without a challenge is

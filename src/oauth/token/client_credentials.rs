@@ -2,6 +2,7 @@
 use super::service::{TokenAnswer, TokenEndpoint, TokenRequest, aimed, narrowed};
 use crate::http::ProtocolFailure;
 use crate::oauth::client::Client;
+use crate::oauth::grant::tokens::Terms;
 use crate::oauth::scope::{STANDARD, Scopes};
 
 impl TokenEndpoint {
@@ -17,10 +18,11 @@ impl TokenEndpoint {
             [] => Vec::new(),
             asked => aimed(asked.to_vec(), &client.rules.resources)?,
         };
-        let access_token = self.minter.client_token(client, &scopes, &resources)?;
+        let terms = Terms { scopes: &scopes, resources: &resources, key: request.key };
+        let access_token = self.minter.client_token(client, terms)?;
         Ok(TokenAnswer {
             access_token: access_token.expose().to_owned(),
-            token_type: "Bearer".to_owned(),
+            token_type: terms.token_type().to_owned(),
             expires_in: self.minter.lifetimes.access,
             // Without one to refresh it by: the client can ask again (section 4.4.3).
             refresh_token: None,

@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::service::{TokenAnswer, TokenEndpoint, TokenRequest};
 use crate::base::Secret;
 use crate::http::limit::RateLimiter;
+use crate::http::protocol::put_dpop_nonce;
 use crate::http::{Form, Json, ProtocolFailure};
 use crate::oauth::client::authentication::Claimed;
 use crate::oauth::entrance;
@@ -47,7 +48,7 @@ struct TokenRequestBody {
 #[oai(example)]
 struct GrantedTokensView {
     access_token: String,
-    /// `Bearer`.
+    /// `Bearer`, or `DPoP` for one that is bound to a key.
     token_type: String,
     /// Seconds.
     expires_in: i64,
@@ -60,14 +61,15 @@ struct GrantedTokensView {
 }
 
 /// Tokens, not to be kept by anything on their way.
-struct Minted(GrantedTokensView);
+struct Minted(GrantedTokensView, Option<String>);
 
 #[OpenApi]
 impl TokenApi {
     /// Tokens for a client (RFC 6749)
     ///
     /// The client proves who it is in the way that it has registered: `Authorization: Basic`, `client_secret` in the body, or,
-    /// if it cannot keep a secret, by `client_id` alone.
+    /// if it cannot keep a secret, by `client_id` alone. With the header `DPoP` (RFC 9449) the access token is bound to the key
+    /// of the proof.
     #[oai(path = "/oauth2/token", method = "post", operation_id = "oauth_token")]
     async fn token(
         &self,
@@ -80,7 +82,9 @@ impl TokenApi {
         let clients = &self.endpoint.clients;
         let (client, by) =
             entrance::admit(clients, &self.limiter, request, claimed, self.endpoint.env.now())?;
+        let dpop = &self.endpoint.dpop;
         let wanted = TokenRequest {
+            key: dpop.key_of(request, &client.id, None)?,
             grant_type: body.grant_type,
             scope: body.scope,
             resources: body.resource.unwrap_or_default(),
@@ -89,7 +93,11 @@ impl TokenApi {
             code_verifier: body.code_verifier.map(Secret::new),
             refresh_token: body.refresh_token.map(Secret::new),
         };
-        Ok(Minted(self.endpoint.grant(by, client, wanted).await?.into()))
+        let nonce = dpop.nonce_for(request);
+        match self.endpoint.grant(by, client, wanted).await {
+            Ok(answer) => Ok(Minted(answer.into(), nonce)),
+            Err(failure) => Err(failure.with_dpop_nonce(nonce)),
+        }
     }
 }
 
@@ -98,6 +106,9 @@ impl IntoResponse for Minted {
         let mut response = Json(self.0).into_response();
         response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response.headers_mut().insert(PRAGMA, HeaderValue::from_static("no-cache"));
+        if let Some(nonce) = self.1 {
+            put_dpop_nonce(response.headers_mut(), nonce);
+        }
         response
     }
 }

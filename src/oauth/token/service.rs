@@ -2,9 +2,11 @@
 use std::sync::Arc;
 
 use crate::base::{Env, Secret};
+use crate::crypto::Thumbprint;
 use crate::http::ProtocolFailure;
 use crate::oauth::client::model::GrantType;
 use crate::oauth::client::{Client, LiveClients};
+use crate::oauth::dpop::Dpop;
 use crate::oauth::error::{invalid_request, invalid_target, unauthorized_client};
 use crate::oauth::grant::{LiveGrants, Minter};
 use crate::oauth::scope::Scopes;
@@ -19,6 +21,7 @@ pub struct TokenEndpoint {
     pub clients: LiveClients,
     pub grants: LiveGrants,
     pub minter: Minter,
+    pub dpop: Dpop,
 }
 
 /// What a client asks for; a grant looks at its own parameters.
@@ -27,6 +30,8 @@ pub struct TokenRequest {
     pub grant_type: String,
     pub scope: Option<String>,
     pub resources: Vec<String>,
+    /// The key that whoever asks has proven to hold (RFC 9449).
+    pub key: Option<Thumbprint>,
     pub code: Option<Secret>,
     pub redirect_uri: Option<String>,
     pub code_verifier: Option<Secret>,
@@ -64,6 +69,11 @@ impl TokenEndpoint {
         })?;
         if !client.may(grant) {
             return Err(unauthorized_client("the client has not registered this grant type"));
+        }
+        if client.metadata.binds_access_tokens && request.key.is_none() {
+            return Err(invalid_request(
+                "the client has registered that it proves to hold a key: the header DPoP is required",
+            ));
         }
         match grant {
             GrantType::AuthorizationCode => self.redeem_code(by, client, request).await,

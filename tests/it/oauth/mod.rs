@@ -3,6 +3,10 @@ mod authorize;
 mod code_flow;
 mod codes;
 mod consent;
+mod dpop;
+mod dpop_nonces;
+mod dpop_refresh;
+mod dpop_resources;
 mod ends;
 mod logout;
 mod prompts;
@@ -11,4 +15,4 @@ mod resources;
 mod sign_in;
 mod support;
 
-use support::{Browser, CALLBACK, Fields, Page, Party, is_refused, issuer, jws, parameters};
+use support::{Browser, CALLBACK, Fields, Holder, Page, Party, is_refused, issuer, jws, parameters};

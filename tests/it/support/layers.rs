@@ -88,6 +88,7 @@ pub const LAYERS: &[Layer] = &[
     },
     // The grants of the token endpoint answer in the words of its protocol.
     Layer { files: &["oauth/grant/table.rs"], ours: &["base", "session", "store"], libraries: &[] },
+    Layer { files: &["oauth/dpop/*"], ours: WITH_HTTP, libraries: &["aws_lc_rs", "poem"] },
     Layer { files: &["oauth/token/*"], ours: WITH_HTTP, libraries: &["poem", "poem_openapi"] },
     Layer {
         files: &["*/model.rs", "audit/export.rs", "audit/failures.rs", "mfa/policy.rs"],
@@ -179,7 +180,7 @@ pub const LAYERS: &[Layer] = &[
             "oauth/authorize/request.rs",
             "oauth/authorize/decide.rs",
         ],
-        ours: &["account", "base"],
+        ours: &["account", "base", "crypto"],
         libraries: &[],
     },
     Layer {

@@ -1,6 +1,6 @@
 //! Clients of the OAuth 2.0 server, and what users have let them have.
 use auth_service::base::Id;
-use auth_service::crypto::Algorithm;
+use auth_service::crypto::{Algorithm, Thumbprint};
 use auth_service::oauth::client::model::{
     Authentication, Client, ClientId, ClientSecret, GrantType, Metadata, Registrar, Rules, SubjectType,
 };
@@ -41,6 +41,7 @@ fn client() -> Client {
             policy_uri: text("https://a.example/policy"),
             tos_uri: None,
             contacts: vec!["ops@a.example".to_owned()],
+            binds_access_tokens: true,
         },
         rules: Rules {
             is_first_party: true,
@@ -116,6 +117,7 @@ fn a_code_is_written_as_ever() {
         redirect_uri: "https://a.example/cb".to_owned(),
         nonce: Some("n".to_owned()),
         challenge: Some("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM".to_owned()),
+        bound_to: Some(Thumbprint([0x5a; 32])),
         created_at: TIME,
         expires_at: TIME.plus_secs(60),
         redeemed: Some(Id::from_bytes(*b"fedcba9876543210")),
@@ -136,6 +138,7 @@ fn a_grant_is_written_as_ever() {
         created_at: TIME,
         refreshed_at: TIME.plus_secs(1),
         expires_at: TIME.plus_secs(2),
+        bound_to: Some(Thumbprint([0x5a; 32])),
         refresh: Some((70_000, [0xef; 32])),
     };
     check("oauth.grant", &grant, |_| grant.clone());
