@@ -11,6 +11,7 @@ mod ends;
 mod logout;
 mod prompts;
 mod refresh;
+mod relying_party;
 mod resources;
 mod sign_in;
 mod support;
