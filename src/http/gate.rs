@@ -297,7 +297,7 @@ impl Gate {
             headers.insert(REQUEST_ID, id);
         }
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        headers.entry(REFERRER_POLICY).or_insert(HeaderValue::from_static("no-referrer"));
         headers.entry(CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(CONTENT_POLICY));
         headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
         if self.public_url.is_https() {

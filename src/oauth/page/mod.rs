@@ -2,7 +2,9 @@
 pub use minijinja::context;
 use minijinja::{Environment, Value};
 use poem::Response;
-use poem::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue};
+use poem::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, REFERRER_POLICY,
+};
 use poem::http::{HeaderName, StatusCode};
 use url::Url;
 
@@ -61,6 +63,9 @@ impl Pages {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+        // Without any referrer browsers would say `Origin: null` with its form, as they do for pages of nobody (Fetch
+        // standard, «append a request Origin header»). Other sites learn nothing either way.
+        headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
         let policy = HeaderValue::try_from(policy(goes_to)).map_err(Error::internal)?;
         headers.insert(CONTENT_SECURITY_POLICY, policy);
         Ok(response)

@@ -1,7 +1,7 @@
 //! A browser without JavaScript: cookies with their paths, forms with their hidden fields, and no redirect unseen.
 use std::collections::BTreeMap;
 
-use reqwest::header::{COOKIE, HeaderMap, LOCATION, SET_COOKIE};
+use reqwest::header::{COOKIE, HeaderMap, LOCATION, ORIGIN, REFERRER_POLICY, SET_COOKIE};
 use reqwest::{Method, RequestBuilder};
 
 use crate::support::{PASSWORD, TestApp};
@@ -36,9 +36,17 @@ impl<'a> Browser<'a> {
     pub async fn send(&mut self, method: Method, path: &str, fields: &[(String, String)]) -> Page {
         let mut request = self.app.request(method.clone(), path);
         if method == Method::POST {
-            let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-            request = request.header("Content-Type", "application/x-www-form-urlencoded").body(body);
+            request = with_form(request, fields);
         }
+        self.take(self.with_cookies(request, path)).await
+    }
+
+    /// Sends a form of a page of the server, whose origin browsers say unless the page forbids every referrer (Fetch standard,
+    /// «append a request Origin header»).
+    async fn send_from(&mut self, page: &Page, path: &str, fields: &[(String, String)]) -> Page {
+        let policy = page.headers.get(REFERRER_POLICY).map(|value| value.to_str().unwrap());
+        let origin = if policy == Some("no-referrer") { "null".into() } else { self.app.url("") };
+        let request = with_form(self.app.request(Method::POST, path), fields).header(ORIGIN, origin);
         self.take(self.with_cookies(request, path)).await
     }
 
@@ -86,7 +94,7 @@ impl<'a> Browser<'a> {
         let form = page.form(id);
         let typed = typed.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let fields: Vec<_> = form.fields.into_iter().chain(typed).collect();
-        let answer = self.send(Method::POST, &form.action, &fields).await;
+        let answer = self.send_from(page, &form.action, &fields).await;
         self.follow(answer).await
     }
 
@@ -154,9 +162,17 @@ impl Page {
         assert_eq!(header("x-frame-options"), Some("DENY"));
         assert_eq!(header("cache-control"), Some("no-store"));
         assert!(header("content-security-policy").unwrap().contains("frame-ancestors 'none'"));
-        assert!(header("referrer-policy").is_some() && header("access-control-allow-origin").is_none());
+        assert!(
+            header("referrer-policy") == Some("same-origin")
+                && header("access-control-allow-origin").is_none()
+        );
         assert_eq!(header("x-content-type-options"), Some("nosniff"));
     }
+}
+
+fn with_form(request: RequestBuilder, fields: &[(String, String)]) -> RequestBuilder {
+    let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+    request.header("Content-Type", "application/x-www-form-urlencoded").body(body)
 }
 
 /// Names and values of a query; each must be there once.
