@@ -28,6 +28,9 @@ use crate::oauth::authorize::http::BrowserApi;
 use crate::oauth::client::http::ClientsApi;
 use crate::oauth::consent::Consents;
 use crate::oauth::consent::http::ConsentsApi;
+use crate::oauth::device;
+use crate::oauth::device::http::DeviceApi;
+use crate::oauth::device::page::DevicePages;
 use crate::oauth::discovery::http::DiscoveryApi;
 use crate::oauth::introspection::http::IntrospectionApi;
 use crate::oauth::page::Pages;
@@ -63,8 +66,16 @@ type Apis = (
     (KeysApi, MailApi, EmailApi, EmailLoginApi),
     OauthApis,
 );
-type OauthApis =
-    (ClientsApi, ConsentsApi, DiscoveryApi, TokenApi, UserinfoApi, IntrospectionApi, RevocationApi);
+type OauthApis = (
+    ClientsApi,
+    ConsentsApi,
+    DiscoveryApi,
+    TokenApi,
+    UserinfoApi,
+    IntrospectionApi,
+    RevocationApi,
+    DeviceApi,
+);
 
 impl App {
     /// Everything that listens behind the gate. `extra`: a test's own routes; the server passes them unchanged.
@@ -73,7 +84,10 @@ impl App {
     /// `Error::Internal` for a page that cannot be parsed.
     pub fn endpoint(&self, extra: fn(Route) -> Route) -> Result<impl Endpoint<Output = Response> + use<>> {
         let mut operations = routes::operations(self.apis());
-        operations.extend(authorize::http::operations(&Arc::new(self.browser_api()?)));
+        let browser = Arc::new(self.browser_api()?);
+        operations.extend(authorize::http::operations(&browser));
+        let devices = self.device_requests.as_ref().clone();
+        operations.extend(device::page::operations(&Arc::new(DevicePages { browser, devices })));
         let allow = AllowTable::new(&operations);
         let (documented, document) = (self.clone(), OnceLock::new());
         let spec = make_sync(move |_| documented.spec_text(&document));
@@ -170,7 +184,7 @@ impl App {
     }
 
     fn oauth_apis(&self) -> OauthApis {
-        let TokenEndpoint { store, env, clients, grants, minter, dpop } = self.oauth.as_ref().clone();
+        let TokenEndpoint { store, env, clients, grants, minter, dpop, .. } = self.oauth.as_ref().clone();
         let limiter = Arc::clone(&self.limiter);
         (
             ClientsApi(self.oauth_clients.as_ref().clone()),
@@ -192,7 +206,17 @@ impl App {
                 limiter: limiter.clone(),
             },
             RevocationApi { revocations: Revocations { store, env, clients, grants, minter }, limiter },
+            self.device_api(),
         )
+    }
+
+    fn device_api(&self) -> DeviceApi {
+        DeviceApi {
+            devices: self.device_requests.as_ref().clone(),
+            limiter: Arc::clone(&self.limiter),
+            issuer: self.config.issuer().issuer,
+            interval: self.oauth.pace.interval(),
+        }
     }
 
     fn apis(&self) -> Apis {

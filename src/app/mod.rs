@@ -25,6 +25,7 @@ use crate::mail::Mailer;
 use crate::mfa::Mfa;
 use crate::oauth::authorize::Authorization;
 use crate::oauth::client::Clients;
+use crate::oauth::device::DeviceRequests;
 use crate::oauth::token::TokenEndpoint;
 use crate::outbound::Outbound;
 use crate::passkey::Passkeys;
@@ -75,6 +76,7 @@ pub struct App {
     pub oauth_clients: Arc<Clients>,
     pub oauth: Arc<TokenEndpoint>,
     pub authorization: Arc<Authorization>,
+    pub device_requests: Arc<DeviceRequests>,
 }
 
 impl App {
@@ -95,7 +97,8 @@ impl App {
             email_logins: Arc::new(shared.email_logins(&config, logins.clone())?),
             registrations: Arc::new(shared.registrations()),
             oauth_clients: Arc::new(shared.oauth_clients()),
-            oauth: Arc::new(shared.oauth()),
+            oauth: Arc::new(shared.oauth(&config)),
+            device_requests: Arc::new(shared.device_requests(&config)?),
             authorization: Arc::new(shared.authorization(&config)?),
             logins,
             mfa,

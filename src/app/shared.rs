@@ -19,6 +19,7 @@ use crate::mfa::Mfa;
 use crate::oauth::authorize::Authorization;
 use crate::oauth::client::{Clients, LiveClients};
 use crate::oauth::dpop::Dpop;
+use crate::oauth::device::{DeviceRequests, Pace};
 use crate::oauth::grant::{LiveGrants, Minter};
 use crate::oauth::token::TokenEndpoint;
 use crate::outbound::Outbound;
@@ -105,7 +106,7 @@ impl Shared {
         }
     }
 
-    pub fn oauth(&self) -> TokenEndpoint {
+    pub fn oauth(&self, config: &Config) -> TokenEndpoint {
         TokenEndpoint {
             store: self.store.clone(),
             env: self.env.clone(),
@@ -113,7 +114,19 @@ impl Shared {
             grants: self.live.grants.clone(),
             minter: self.minter.clone(),
             dpop: self.dpop.clone(),
+            pace: Pace::new(config.oauth.device_code_interval_secs),
         }
+    }
+
+    pub fn device_requests(&self, config: &Config) -> Result<DeviceRequests> {
+        Ok(DeviceRequests {
+            store: self.store.clone(),
+            env: self.env.clone(),
+            clients: self.clients.clone(),
+            throttle: self.throttle.clone(),
+            codes: Arc::new(self.master.mac("user codes of devices")?),
+            lifetime: config.oauth.device_code_lifetime_secs,
+        })
     }
 
     pub fn authorization(&self, config: &Config) -> Result<Authorization> {

@@ -29,6 +29,7 @@ pub const SWEEPS: &[Sweep] = &[
     oauth::grant::table::SWEEPS[0],
     oauth::grant::table::SWEEPS[1],
     oauth::grant::table::SWEEPS[2],
+    oauth::device::table::SWEEPS[0],
 ];
 
 /// What version the store has, and how older ones become it.
@@ -55,5 +56,6 @@ pub const CHECKS: &[&[(&str, Check)]] = &[
     oauth::client::table::CHECKS,
     oauth::grant::table::CHECKS,
     oauth::consent::table::CHECKS,
+    oauth::device::table::CHECKS,
     audit::table::CHECKS,
 ];

@@ -174,6 +174,11 @@ section! {
         /// Whether every proof has to have a nonce that this server has given. One costs clients another request now and then,
         /// and keeps anybody from making proofs in advance.
         dpop_nonce_required: bool = "false", "true or false";
+        /// Seconds in which the user of a device without a browser has to type its code. With more, there is more time to
+        /// guess codes: at 600 one network hits a given code with a chance of less than 2^-27.
+        device_code_lifetime_secs: i64 = "600", "a whole number from 1";
+        /// Seconds that such a device waits between two questions whether its user has answered.
+        device_code_interval_secs: i64 = "5", "a whole number from 1";
     }
 }
 

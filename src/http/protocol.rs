@@ -19,7 +19,7 @@ use crate::base::{Error, FieldError};
 
 const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 /// What lies below `/oauth2`, but for what people see in a browser.
-const ENDPOINTS: &[&str] = &["token", "userinfo", "introspect", "revoke"];
+const ENDPOINTS: &[&str] = &["token", "userinfo", "introspect", "revoke", "device_authorization"];
 
 /// Whether a path is one of those endpoints, or lies below one.
 #[must_use]

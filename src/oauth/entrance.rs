@@ -23,12 +23,25 @@ pub fn admit(
     claimed: Claimed,
     now: Timestamp,
 ) -> Result<(Arc<Client>, Initiator), ProtocolFailure> {
+    let (client, by) = recognise(clients, limiter, request, claimed, now)?;
+    count(limiter, &client, now)?;
+    Ok((client, by))
+}
+
+/// The client of a request, proven, and not counted yet: for who counts otherwise.
+///
+/// # Errors
+/// Those of [`authenticate`].
+pub fn recognise(
+    clients: &LiveClients,
+    limiter: &RateLimiter,
+    request: &Request,
+    claimed: Claimed,
+    now: Timestamp,
+) -> Result<(Arc<Client>, Initiator), ProtocolFailure> {
     let info = RequestInfo::of(request)?;
     match authenticate(clients, request.headers(), claimed, now) {
-        Ok(client) => {
-            limiter.count(counted_as(&client.id), client.rules.requests_per_hour, now)?;
-            Ok((client, info.initiator(Who::Nobody)))
-        }
+        Ok(client) => Ok((client, info.initiator(Who::Nobody))),
         Err(refused) => {
             count_stranger(limiter, request, now)?;
             let by = info.initiator(Who::Nobody);
@@ -41,6 +54,14 @@ pub fn admit(
             Err(refused)
         }
     }
+}
+
+/// Counts a request of a client.
+///
+/// # Errors
+/// `Error::RateLimited`.
+pub fn count(limiter: &RateLimiter, client: &Client, now: Timestamp) -> Result<(), Error> {
+    limiter.count(counted_as(&client.id), client.rules.requests_per_hour, now).map(drop)
 }
 
 /// Counts a request that nobody stands behind, by its network.

@@ -42,6 +42,8 @@ pub enum Guess<'a> {
     Text { network: IpAddr },
     /// The password of a user who has a session.
     Password { user: u64, network: IpAddr },
+    /// The code that somebody's device shows, guessed by a user who has a session.
+    UserCode { user: u64, network: IpAddr },
     /// The code of a second factor of a user whose first was right.
     Code { user: u64, network: IpAddr, device: Option<u64> },
 }
@@ -221,6 +223,12 @@ impl Guess<'_> {
         };
         const CODE: Kind =
             Kind { device: b"code device", pair: b"code", account: Some(b"code"), of_network: false };
+        const USER_CODE: Kind = Kind {
+            device: b"user code device",
+            pair: b"user code",
+            account: Some(b"user code"),
+            of_network: true,
+        };
         let user = |user: &u64| Some(user.to_be_bytes().to_vec());
         let (kind, whose, network, device) = match self {
             Self::Login { typed, network, device } => (LOGIN, Some(account_bytes(typed)), network, *device),
@@ -230,6 +238,7 @@ impl Guess<'_> {
             }
             Self::Text { network } => (PASSKEY, None, network, None),
             Self::Password { user: whose, network } => (PASSWORD, user(whose), network, None),
+            Self::UserCode { user: whose, network } => (USER_CODE, user(whose), network, None),
             Self::Code { user: whose, network, device } => (CODE, user(whose), network, *device),
         };
         Counting { kind, whose, network: *network, device }

@@ -7,7 +7,7 @@ use super::http::{BrowserApi, see_other, with_cookies};
 use super::parameters::Parameters;
 use crate::base::{Error, Result};
 use crate::oauth::page::context;
-use crate::oauth::scope::{OFFLINE_ACCESS, OPENID};
+use crate::oauth::scope::{OFFLINE_ACCESS, OPENID, Scopes};
 
 /// What scopes are in the words of people.
 const WORDS: &[(&str, &str)] = &[
@@ -18,6 +18,13 @@ const WORDS: &[(&str, &str)] = &[
     ("address", "see your postal address"),
     (OFFLINE_ACCESS, "keep this access while you are away"),
 ];
+
+/// What scopes are in the words of people; for one that is not known, its name.
+pub(in crate::oauth) fn words_of(scopes: &Scopes) -> Vec<String> {
+    let words =
+        |scope: &str| WORDS.iter().find(|(name, _)| *name == scope).map(|(_, words)| (*words).to_owned());
+    scopes.iter().map(|scope| words(scope).unwrap_or_else(|| format!("use «{scope}»"))).collect()
+}
 
 impl BrowserApi {
     pub(super) async fn consent(&self, mut request: Request) -> poem::Result<Response> {
@@ -60,10 +67,6 @@ impl BrowserApi {
             return Ok(see_other(back, Vec::new()));
         };
         let (form, cookies) = self.form(request)?;
-        let words =
-            |scope: &str| WORDS.iter().find(|(name, _)| *name == scope).map(|(_, words)| (*words).to_owned());
-        let scopes = asked.wanted.all_scopes();
-        let wanted = scopes.iter().map(|scope| words(scope).unwrap_or_else(|| format!("use «{scope}»")));
         let uri = &asked.destination.redirect_uri;
         let goes_to = Url::parse(uri).ok().and_then(|url| url.host_str().map(str::to_owned));
         let about = context! {
@@ -71,7 +74,7 @@ impl BrowserApi {
             continue => back,
             client => client.metadata.name.as_str(),
             username => browser.user.username.as_str(),
-            wanted => wanted.collect::<Vec<_>>(),
+            wanted => words_of(&asked.wanted.all_scopes()),
             resources => asked.wanted.resources,
             goes_to => goes_to.unwrap_or_else(|| "a program on this device".to_owned()),
         };

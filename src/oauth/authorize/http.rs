@@ -15,6 +15,7 @@ use crate::http::routes::Operations;
 use crate::http::{Cookies, RequestInfo};
 use crate::login::Logins;
 use crate::oauth::client::Client;
+use crate::oauth::device;
 use crate::oauth::page::{Pages, context};
 use crate::rbac::Who;
 use crate::session::Sessions;
@@ -213,11 +214,12 @@ impl BrowserApi {
         }
     }
 
-    /// Where a page leads afterwards: to the request that it was opened for, and nowhere else.
+    /// Where a page leads afterwards: to the request that it was opened for, or the code of a device, and nowhere else.
     pub(in crate::oauth) fn parameters_of(&self, back: Option<&str>) -> Option<(Parameters, String)> {
-        let path = self.pages.path(PATH);
-        let query = back?.strip_prefix(&path)?.strip_prefix('?')?;
-        Some((Parameters::parse(query.as_bytes()), format!("{path}?{}", encoded(query.as_bytes()))))
+        let (path, query) = back?.split_once('?')?;
+        let is_known = [PATH, device::page::PATH].into_iter().any(|known| self.pages.path(known) == path);
+        let back = || format!("{path}?{}", encoded(query.as_bytes()));
+        is_known.then(|| (Parameters::parse(query.as_bytes()), back()))
     }
 }
 

@@ -1,6 +1,6 @@
 //! `/oauth2/authorize`: a user lets a client have something, or has done so before.
 pub mod code;
-mod consent;
+pub(in crate::oauth) mod consent;
 pub mod decide;
 pub mod http;
 pub mod parameters;

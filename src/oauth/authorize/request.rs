@@ -105,13 +105,13 @@ pub fn check(
     check_unsupported(parameters)?;
     check_response(parameters)?;
     check_grant(client)?;
-    let scopes = check_scope(client, parameters)?;
+    let scopes = check_scope(client, parameters.get("scope"))?;
     let challenge = check_pkce(client, parameters)?;
     let key = check_key(parameters)?;
     let prompt = check_prompt(parameters)?;
     let max_age = check_max_age(client, parameters)?;
     let (id_token_claims, userinfo_claims) = check_claims(client, parameters)?;
-    let resources = check_resources(client, parameters)?;
+    let resources = check_resources(client, parameters.resources.clone())?;
     let text = |name| parameters.get(name).map(str::to_owned);
     Ok(AuthorizationRequest {
         destination,
@@ -174,9 +174,23 @@ fn check_grant(client: &Client) -> Result<(), Refusal> {
     }
 }
 
+/// What a device asks for, by the same rules.
+///
+/// # Errors
+/// The first that is broken, for the client.
+pub fn wanted_by_device(
+    client: &Client,
+    scope: Option<&str>,
+    resources: Vec<String>,
+) -> Result<Consented, Refusal> {
+    let scopes = check_scope(client, scope)?;
+    let resources = check_resources(client, resources)?;
+    Ok(Consented { scopes, resources, id_token_claims: Vec::new(), userinfo_claims: Vec::new() })
+}
+
 /// Scopes that the client has not registered are passed over (OpenID Connect Core section 3.1.2.1).
-fn check_scope(client: &Client, parameters: &Parameters) -> Result<Scopes, Refusal> {
-    let Ok(asked) = Scopes::parse("scope", parameters.get("scope").unwrap_or_default()) else {
+fn check_scope(client: &Client, scope: Option<&str>) -> Result<Scopes, Refusal> {
+    let Ok(asked) = Scopes::parse("scope", scope.unwrap_or_default()) else {
         return refuse("invalid_scope", "scope has a character that no scope may have");
     };
     let registered = registered_scopes(client);
@@ -271,10 +285,8 @@ fn check_claims(client: &Client, parameters: &Parameters) -> Result<(Vec<String>
 }
 
 /// RFC 8707 section 2. Who asks about a login, too, can ask this server about the user with the same token.
-fn check_resources(client: &Client, parameters: &Parameters) -> Result<Vec<String>, Refusal> {
-    let resources = &parameters.resources;
+fn check_resources(client: &Client, mut resources: Vec<String>) -> Result<Vec<String>, Refusal> {
     if resources.iter().all(|uri| client.rules.resources.contains(uri)) {
-        let mut resources = resources.clone();
         resources.dedup();
         Ok(resources)
     } else {

@@ -15,7 +15,7 @@ use crate::base::{Env, Error, Result, Secret, Timestamp, entropy};
 use crate::mfa;
 use crate::oauth::client::{Client, ClientId, LiveClients};
 use crate::oauth::consent::{self, Consent};
-use crate::oauth::grant::model::{CODE_SECS, Code, Proof};
+use crate::oauth::grant::model::{CODE_SECS, Code, Consented, Proof};
 use crate::oauth::grant::{Minter, table};
 use crate::rbac::model::roles_of;
 use crate::rbac::{Initiator, RoleName};
@@ -80,20 +80,19 @@ impl Authorization {
     ) -> Result<Decision> {
         // Somebody else than the client means is nobody to it.
         let browser = browser.filter(|browser| self.is_hinted(client, request, &browser.user));
-        let user = browser.map(|browser| self.signed_in(client, request, browser)).transpose()?;
+        let user = browser.map(|browser| self.signed_in(client, &request.wanted, browser)).transpose()?;
         Ok(decide(request, user.as_ref(), began, self.env.now()))
     }
 
-    fn signed_in(
-        &self,
-        client: &Client,
-        request: &AuthorizationRequest,
-        browser: &Browser,
-    ) -> Result<SignedIn> {
+    /// What is known of whoever is signed in in a browser, for a client that wants something.
+    ///
+    /// # Errors
+    /// As [`Authorization::decide`].
+    pub fn signed_in(&self, client: &Client, wanted: &Consented, browser: &Browser) -> Result<SignedIn> {
         let Browser { session, user } = browser;
         let consent = self.store.get(|tx| consent::table::find(tx, user.id, &client.id))?;
         let factors = self.store.get(|tx| mfa::table::factors(tx, user.id))?;
-        let remembered = consent.is_some_and(|consent| consent.covers(client, &request.wanted));
+        let remembered = consent.is_some_and(|consent| consent.covers(client, wanted));
         Ok(SignedIn {
             auth_time: session.auth_time,
             is_allowed: is_allowed(client, user),
@@ -180,7 +179,10 @@ impl Authorization {
 }
 
 /// Remembers what a user has agreed to.
-fn agree(
+///
+/// # Errors
+/// `Error::Unavailable` when the store does not serve.
+pub fn agree(
     tx: &mut WriteTx,
     by: &Initiator,
     user: &User,

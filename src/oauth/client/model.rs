@@ -33,6 +33,8 @@ pub enum GrantType {
     AuthorizationCode,
     RefreshToken,
     ClientCredentials,
+    /// RFC 8628.
+    DeviceCode,
 }
 
 /// Who has said that there is such a client.
@@ -195,6 +197,7 @@ registered! { GrantType, "grant_types" {
     AuthorizationCode = "authorization_code",
     RefreshToken = "refresh_token",
     ClientCredentials = "client_credentials",
+    DeviceCode = "urn:ietf:params:oauth:grant-type:device_code",
 } }
 registered! { SubjectType, "subject_type" { Public = "public", Pairwise = "pairwise", } }
 

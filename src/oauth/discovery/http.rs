@@ -51,7 +51,6 @@ impl DiscoveryApi {
 
 fn document(issuer: &str) -> Value {
     let endpoint = |name: &str| format!("{}/oauth2/{name}", issuer.trim_end_matches('/'));
-    let grants = [GrantType::AuthorizationCode, GrantType::RefreshToken, GrantType::ClientCredentials];
     let methods = [Authentication::SecretBasic, Authentication::SecretPost, Authentication::None];
     let secret_methods = &methods[..2];
     let scopes: Vec<_> = STANDARD.iter().map(|(name, _)| *name).collect();
@@ -68,11 +67,12 @@ fn document(issuer: &str) -> Value {
         "jwks_uri": endpoint("jwks"),
         "introspection_endpoint": endpoint("introspect"),
         "revocation_endpoint": endpoint("revoke"),
+        "device_authorization_endpoint": endpoint("device_authorization"),
         "end_session_endpoint": endpoint("logout"),
         "scopes_supported": scopes,
         "response_types_supported": ["code"],
         "response_modes_supported": ["query", "fragment", "form_post"],
-        "grant_types_supported": grants.map(GrantType::name),
+        "grant_types_supported": GrantType::ALL.iter().map(|grant| grant.name()).collect::<Vec<_>>(),
         "acr_values_supported": ["aal1", "aal2"],
         "subject_types_supported": SubjectType::ALL.iter().map(|kind| kind.name()).collect::<Vec<_>>(),
         "id_token_signing_alg_values_supported": ALGORITHMS,

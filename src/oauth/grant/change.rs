@@ -60,18 +60,33 @@ pub fn redeem(
     if let Some(earlier) = found.redeemed {
         return stolen(tx, live, earlier, "oauth.code_reused", (by, now)).map(|()| Redeemed::Again);
     }
+    let is_good = now < found.expires_at && found == *code;
+    let begun = if is_good { begin(tx, code, grant, (by, now))? } else { None };
+    let Some(begun) = begun else { return Ok(Redeemed::Worthless) };
+    table::update_code(tx, hash, &Code { redeemed: Some(grant.id), ..found })?;
+    Ok(Redeemed::Once(begun))
+}
+
+/// Writes the grant that comes of a code, if its user still may and still agrees, and the session goes on that it was given in.
+///
+/// # Errors
+/// As [`redeem`].
+pub fn begin(
+    tx: &mut WriteTx,
+    code: &Code,
+    grant: &Grant,
+    (by, now): (&Initiator, Timestamp),
+) -> Result<Option<Box<LiveGrant>>> {
     let user = account::table::by_id(tx, code.user)?.filter(User::may_go_on);
     let session = crate::session::table::by_id(tx, code.proof.session)?;
-    let is_good = session.is_some() && now < found.expires_at && found == *code;
-    let is_good = is_good && is_still_agreed(tx, code)?;
-    let Some(user) = user.filter(|_| is_good) else { return Ok(Redeemed::Worthless) };
-    table::update_code(tx, hash, &Code { redeemed: Some(grant.id), ..found })?;
+    let is_good = session.is_some() && is_still_agreed(tx, code)?;
+    let Some(user) = user.filter(|_| is_good) else { return Ok(None) };
     table::insert(tx, grant)?;
     let event = described(tx, by, "oauth.grant_created", grant, now)?;
     audit::table::append(tx, event)?;
     let email_verified = email_verification::table::standing(tx, user.id)?.is_verified(&user.email);
     let (grant, user) = (grant.clone(), Arc::new(user));
-    Ok(Redeemed::Once(Box::new(LiveGrant { grant, user, email_verified })))
+    Ok(Some(Box::new(LiveGrant { grant, user, email_verified })))
 }
 
 /// Whether the user has not taken back, since the code was made, what it is for; nobody is asked for clients of our own.
@@ -160,7 +175,11 @@ pub fn revoke(
     audit::table::append(tx, event)
 }
 
-fn stolen(
+/// Ends a grant because what it came of, or what it is refreshed with, was presented once too often.
+///
+/// # Errors
+/// As [`redeem`].
+pub fn stolen(
     tx: &mut WriteTx,
     live: &LiveGrants,
     id: Id<Grant>,

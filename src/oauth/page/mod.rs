@@ -36,6 +36,9 @@ impl Pages {
             ("consent.html", include_str!("consent.html")),
             ("sign_out.html", include_str!("sign_out.html")),
             ("signed_out.html", include_str!("signed_out.html")),
+            ("device.html", include_str!("device.html")),
+            ("device_confirm.html", include_str!("device_confirm.html")),
+            ("device_done.html", include_str!("device_done.html")),
             ("form_post.html", include_str!("form_post.html")),
             ("error.html", include_str!("error.html")),
         ] {

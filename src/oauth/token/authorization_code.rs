@@ -59,7 +59,7 @@ impl TokenEndpoint {
         self.store.write(move |tx: &mut WriteTx| change::end_reused(tx, &live, &hash, (&by, now))).await
     }
 
-    fn grant_of(
+    pub(super) fn grant_of(
         &self,
         client: &Client,
         (code, key): (&Code, Option<Thumbprint>),
@@ -88,7 +88,7 @@ impl TokenEndpoint {
         (grant, refresh.map(|token| token.reveal(Holder::Client)))
     }
 
-    fn answer(
+    pub(super) fn answer(
         &self,
         client: &Client,
         live: &LiveGrant,

@@ -10,12 +10,14 @@ use poem_openapi::types::{Example, Type};
 use poem_openapi::{ApiResponse, Object, OpenApi};
 use serde::Serialize;
 
+use super::device_code::PENDING;
 use super::service::{TokenAnswer, TokenEndpoint, TokenRequest};
 use crate::base::Secret;
 use crate::http::limit::RateLimiter;
 use crate::http::protocol::put_dpop_nonce;
 use crate::http::{Form, Json, ProtocolFailure};
 use crate::oauth::client::authentication::Claimed;
+use crate::oauth::client::model::GrantType;
 use crate::oauth::entrance;
 
 /// Tokens for clients.
@@ -27,7 +29,7 @@ pub struct TokenApi {
 #[derive(Object)]
 #[oai(example)]
 struct TokenRequestBody {
-    /// `authorization_code`, `refresh_token` or `client_credentials`.
+    /// `authorization_code`, `refresh_token`, `client_credentials` or `urn:ietf:params:oauth:grant-type:device_code`.
     grant_type: String,
     code: Option<String>,
     /// The one that the code was asked for with.
@@ -35,6 +37,8 @@ struct TokenRequestBody {
     /// RFC 7636.
     code_verifier: Option<String>,
     refresh_token: Option<String>,
+    /// RFC 8628.
+    device_code: Option<String>,
     /// With spaces between.
     scope: Option<String>,
     /// What the token is for (RFC 8707).
@@ -80,11 +84,19 @@ impl TokenApi {
         let claimed =
             Claimed { client_id: body.client_id, client_secret: body.client_secret.map(Secret::new) };
         let clients = &self.endpoint.clients;
-        let (client, by) =
-            entrance::admit(clients, &self.limiter, request, claimed, self.endpoint.env.now())?;
         let dpop = &self.endpoint.dpop;
+        let now = self.endpoint.env.now();
+        let (client, by) = entrance::recognise(clients, &self.limiter, request, claimed, now)?;
+        let is_of_device = body.grant_type == GrantType::DeviceCode.name();
+        if !is_of_device {
+            entrance::count(&self.limiter, &client, now)?;
+        }
+        let key = dpop.key_of(request, &client.id, None);
+        if is_of_device && key.is_err() {
+            entrance::count_stranger(&self.limiter, request, now)?;
+        }
         let wanted = TokenRequest {
-            key: dpop.key_of(request, &client.id, None)?,
+            key: key?,
             grant_type: body.grant_type,
             scope: body.scope,
             resources: body.resource.unwrap_or_default(),
@@ -92,9 +104,16 @@ impl TokenApi {
             redirect_uri: body.redirect_uri,
             code_verifier: body.code_verifier.map(Secret::new),
             refresh_token: body.refresh_token.map(Secret::new),
+            device_code: body.device_code.map(Secret::new),
         };
         let nonce = dpop.nonce_for(request);
-        match self.endpoint.grant(by, client, wanted).await {
+        let outcome = self.endpoint.grant(by, client, wanted).await;
+        if is_of_device && outcome.as_ref().is_err_and(|failure| failure.error != PENDING) {
+            // A device that asks as often as it may costs its client nothing: there may be many of them. Whoever asks too
+            // often, or for what there is not, is counted by its network.
+            entrance::count_stranger(&self.limiter, request, now)?;
+        }
+        match outcome {
             Ok(answer) => Ok(Minted(answer.into(), nonce)),
             Err(failure) => Err(failure.with_dpop_nonce(nonce)),
         }
@@ -139,6 +158,7 @@ impl Example for TokenRequestBody {
             redirect_uri: Some("https://photos.example.org/callback".into()),
             code_verifier: Some("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk".into()),
             refresh_token: None,
+            device_code: None,
             scope: None,
             resource: None,
             client_id: Some("client_0197731f8b2d4c6e9a0b1c2d3e4f5061".into()),

@@ -7,6 +7,7 @@ use crate::http::ProtocolFailure;
 use crate::oauth::client::model::GrantType;
 use crate::oauth::client::{Client, LiveClients};
 use crate::oauth::dpop::Dpop;
+use crate::oauth::device::Pace;
 use crate::oauth::error::{invalid_request, invalid_target, unauthorized_client};
 use crate::oauth::grant::{LiveGrants, Minter};
 use crate::oauth::scope::Scopes;
@@ -22,6 +23,8 @@ pub struct TokenEndpoint {
     pub grants: LiveGrants,
     pub minter: Minter,
     pub dpop: Dpop,
+    /// How fast devices ask.
+    pub pace: Pace,
 }
 
 /// What a client asks for; a grant looks at its own parameters.
@@ -36,6 +39,7 @@ pub struct TokenRequest {
     pub redirect_uri: Option<String>,
     pub code_verifier: Option<Secret>,
     pub refresh_token: Option<Secret>,
+    pub device_code: Option<Secret>,
 }
 
 /// What a client gets.
@@ -79,6 +83,7 @@ impl TokenEndpoint {
             GrantType::AuthorizationCode => self.redeem_code(by, client, request).await,
             GrantType::RefreshToken => self.refresh(by, client, request).await,
             GrantType::ClientCredentials => self.client_credentials(&client, &request),
+            GrantType::DeviceCode => self.redeem_device_code(by, client, request).await,
         }
     }
 }

@@ -7,6 +7,8 @@ mod dpop;
 mod dpop_nonces;
 mod dpop_refresh;
 mod dpop_resources;
+mod device;
+mod device_attacks;
 mod ends;
 mod logout;
 mod prompts;

@@ -157,7 +157,12 @@ pub const LAYERS: &[Layer] = &[
     },
     // What people see on their way to a client.
     Layer {
-        files: &["oauth/page/*", "oauth/authorize/sign_in.rs", "oauth/authorize/consent.rs"],
+        files: &[
+            "oauth/page/*",
+            "oauth/authorize/sign_in.rs",
+            "oauth/authorize/consent.rs",
+            "oauth/device/page.rs",
+        ],
         ours: &["base", "http", "login", "oauth", "rbac", "session"],
         libraries: &["minijinja", "poem"],
     },

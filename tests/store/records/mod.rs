@@ -321,6 +321,7 @@ fn every_record_of_the_program_has_golden_bytes() {
             "Code",
             "Consent",
             "Definition",
+            "DeviceRequest",
             "Entry",
             "Exchange",
             "Factors",

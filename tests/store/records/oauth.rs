@@ -6,6 +6,7 @@ use auth_service::oauth::client::model::{
 };
 use auth_service::oauth::client::redirect::RedirectUri;
 use auth_service::oauth::consent::Consent;
+use auth_service::oauth::device::model::{Answer, DeviceRequest};
 use auth_service::oauth::grant::model::{Code, Consented, Grant, Proof};
 use auth_service::oauth::scope::Scopes;
 use auth_service::rbac::{Pattern, RoleName};
@@ -83,7 +84,7 @@ fn a_client_is_written_as_ever() {
     let mut public = client();
     public.registrar = Registrar::Configuration;
     public.metadata.authentication = Authentication::None;
-    public.metadata.grants = vec![GrantType::ClientCredentials];
+    public.metadata.grants = vec![GrantType::ClientCredentials, GrantType::DeviceCode];
     public.metadata.subject_type = SubjectType::Public;
     public.metadata.id_token_algorithm = Algorithm::Rs256;
     check("oauth.client_public", &public, |_| public.clone());
@@ -142,4 +143,29 @@ fn a_grant_is_written_as_ever() {
         refresh: Some((70_000, [0xef; 32])),
     };
     check("oauth.grant", &grant, |_| grant.clone());
+}
+
+/// Each variant of what a user can say has a file.
+#[test]
+fn a_request_of_a_device_is_written_as_ever() {
+    let request = DeviceRequest {
+        client: client().id,
+        wanted: consented(),
+        user_code: [0xab; 32],
+        address: "203.0.113.7".to_owned(),
+        user_agent: "television".to_owned(),
+        created_at: TIME,
+        expires_at: TIME.plus_secs(600),
+        answer: Answer::None,
+    };
+    let answers = [
+        ("oauth.device", Answer::None),
+        ("oauth.device_refused", Answer::No),
+        ("oauth.device_approved", Answer::Yes { user: 300, proof: proof(), at: TIME.plus_secs(1) }),
+        ("oauth.device_redeemed", Answer::Redeemed(Id::from_bytes(*b"fedcba9876543210"))),
+    ];
+    for (name, answer) in answers {
+        let request = DeviceRequest { answer, ..request.clone() };
+        check(name, &request, |_| request.clone());
+    }
 }
