@@ -24,7 +24,7 @@ use crate::login::Logins;
 use crate::mail::Mailer;
 use crate::mfa::Mfa;
 use crate::oauth::authorize::Authorization;
-use crate::oauth::client::Clients;
+use crate::oauth::client::{Clients, declaration};
 use crate::oauth::device::DeviceRequests;
 use crate::oauth::token::TokenEndpoint;
 use crate::outbound::Outbound;
@@ -41,6 +41,14 @@ use crate::transfer::Transfer;
 use crate::users::Users;
 
 pub use tables::{CHECKS, SCHEMA, SWEEPS};
+
+/// Whether what a configuration declares can be, as far as that can be said without the store.
+///
+/// # Errors
+/// `Error::Invalid` naming what is wrong with it.
+pub fn check(config: &Config) -> Result<()> {
+    declaration::read(&config.declared.clients.0).map(drop)
+}
 
 /// The whole service, without a listener.
 #[derive(Clone)]
@@ -124,6 +132,15 @@ impl App {
             throttle: shared.throttle,
             failures: shared.failures,
         })
+    }
+
+    /// Makes what the configuration declares what there is.
+    ///
+    /// # Errors
+    /// `Error::Invalid` naming what is wrong with it; `Error::Unavailable` when the store takes no writes.
+    pub async fn declare(&self) -> Result<()> {
+        let clients = declaration::read(&self.config.declared.clients.0)?;
+        self.oauth_clients.declare(clients).await
     }
 
     /// What the command line does, on this application.

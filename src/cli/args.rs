@@ -391,4 +391,6 @@ pub enum ConfigGroup {
     Show,
     /// Print a commented file with every setting and its default
     Example,
+    /// Look whether the server would start with these settings and clients
+    Check,
 }

@@ -60,7 +60,7 @@ fn dispatch(args: Args) -> u8 {
     };
     let outcome = match group {
         Group::Serve => return serve(config, json),
-        Group::Config { command } => return config::run(&command, &in_force, json),
+        Group::Config { command } => return config::run(&command, (&config, &in_force), json),
         Group::Passwords { command: PasswordsGroup::BuildFilter(args) } => breach::build_filter(&args, json),
         Group::User { command: UserGroup::Import(args) } => import::run(config, &args, json),
         Group::User { command: UserGroup::Export { password_hashes } } => {
@@ -86,6 +86,9 @@ fn environment() -> impl Iterator<Item = (String, String)> {
 
 fn serve(config: Config, json: bool) -> u8 {
     serve::start_logging(&config.log);
+    if let Err(error) = crate::app::check(&config) {
+        return output::fail(&error, json, output::USAGE);
+    }
     let served =
         serve::open_store(&config).and_then(|store| ask::runtime()?.block_on(serve::run(config, store)));
     match served {

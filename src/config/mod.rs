@@ -1,4 +1,5 @@
 //! Settings: defaults, then a TOML file, then the environment, then flags; checked once, plain fields from then on.
+mod declared;
 mod mail;
 mod settings;
 mod source;
@@ -8,9 +9,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+pub use declared::{Clients, DeclaredClient};
 pub use settings::{
-    Config, Http, Keys, Log, Mail, Mfa, Oauth, Passkeys, Password, RateLimit, SETTINGS, Sessions, Store,
-    Tokens,
+    Config, Declared, Http, Keys, Log, Mail, Mfa, Oauth, Passkeys, Password, RateLimit, SETTINGS, Sessions,
+    Store, Tokens,
 };
 pub use source::{Flags, load};
 pub use value::{
@@ -23,6 +25,17 @@ use crate::crypto::{Cost, Issuer};
 
 /// The file that is read from the data directory if it is there.
 pub const FILE_NAME: &str = "config.toml";
+
+/// How what is declared looks like: each a table of its own.
+const SAMPLES: &[(&str, &str)] = &[(
+    "oauth.clients",
+    "#[[oauth.clients]]\n\
+     #client_id = \"photos\"\n\
+     #client_name = \"Photo album\"\n\
+     #client_secret_file = \"/run/secrets/photos\"\n\
+     #redirect_uris = [\"https://photos.example.org/callback\"]\n\
+     #scope = \"openid profile email\"\n",
+)];
 
 /// One setting as people see it.
 #[derive(Debug, Clone, Copy)]
@@ -134,6 +147,7 @@ pub fn example() -> String {
     let mut section = "";
     for setting in SETTINGS.iter().flat_map(|part| part.iter()) {
         let (here, name) = setting.key.split_once('.').unwrap_or(("", setting.key));
+        let sample = SAMPLES.iter().find(|(key, _)| *key == setting.key);
         if here != section {
             text.push_str(&format!("\n[{here}]\n"));
             section = here;
@@ -142,7 +156,13 @@ pub fn example() -> String {
         for line in setting.doc.lines() {
             text.push_str(&format!("#{line}\n"));
         }
-        text.push_str(&format!("# Allowed: {}.\n{name} = {}\n", setting.allowed, setting.default));
+        match sample {
+            // A list of tables cannot stand beside an empty one.
+            Some((_, sample)) => text.push_str(&format!("# Allowed: {}.\n{sample}", setting.allowed)),
+            None => {
+                text.push_str(&format!("# Allowed: {}.\n{name} = {}\n", setting.allowed, setting.default));
+            }
+        }
     }
     text
 }

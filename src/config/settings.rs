@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::Setting;
+use super::declared::Clients;
 use super::source::Values;
 use super::value::{
     IpNets, Language, LogFormat, LogLevel, MailSink, Names, OptionalPath, Origins, PublicUrl, Registration,
@@ -73,6 +74,7 @@ section! {
         password: Password,
         tokens: Tokens,
         oauth: Oauth,
+        declared: Declared,
         sessions: Sessions,
         throttle: Throttle,
         mfa: Mfa,
@@ -179,6 +181,17 @@ section! {
         device_code_lifetime_secs: i64 = "600", "a whole number from 1";
         /// Seconds that such a device waits between two questions whether its user has answered.
         device_code_interval_secs: i64 = "5", "a whole number from 1";
+    }
+}
+
+// Tables of their own follow the other settings of their section.
+section! {
+    /// What there is of the OAuth 2.0 and OpenID Connect provider because the file says so.
+    Declared in "oauth." {
+        /// Clients, with the fields that POST /oauth-clients takes. At the start they are made and changed to what stands here,
+        /// and are changed nowhere else; one that stands here no longer is switched off. The secret is client_secret, or the
+        /// first line of client_secret_file: 32 random characters at least. Its hash alone is stored.
+        clients: Clients = "[]", "a list of tables; in the environment as JSON";
     }
 }
 
@@ -335,6 +348,7 @@ pub const SETTINGS: &[&[Setting]] = &[
     Password::SETTINGS,
     Tokens::SETTINGS,
     Oauth::SETTINGS,
+    Declared::SETTINGS,
     Sessions::SETTINGS,
     Throttle::SETTINGS,
     Mfa::SETTINGS,

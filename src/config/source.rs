@@ -3,11 +3,14 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::declared::names;
 use super::settings::{Config, SETTINGS};
 use super::value::Value;
 use super::{InForce, Setting, file_in};
 use crate::base::{Error, Result};
 
+/// What may hold secrets: shown by the names of its parts.
+const DECLARED: &[&str] = &["oauth.clients"];
 const ENV_PREFIX: &str = "AUTH_";
 
 /// What the command line said.
@@ -109,8 +112,10 @@ impl Values {
         let text =
             fs::read_to_string(path).map_err(|e| Error::unavailable(format!("cannot read {source}: {e}")))?;
         let table: toml::Table = text.parse().map_err(|e: toml::de::Error| {
-            let reason = format!("is not TOML: {}", e.to_string().trim_end());
-            Error::invalid(source.clone(), reason)
+            // The line itself may hold a secret.
+            let before = e.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            let line = before.matches('\n').count() + 1;
+            Error::invalid(source.clone(), format!("is not TOML: line {line}: {}", e.message()))
         })?;
         self.read_table("", &table, &format!("file {source}"))
     }
@@ -136,8 +141,8 @@ impl Values {
         let from_text = said.value.as_str().filter(|_| !said.source.starts_with("file"));
         let value = T::from_toml(&said.value).or_else(|| from_text.and_then(T::from_text));
         value.filter(|_| within_bounds(setting, &said.value)).ok_or_else(|| {
-            let Said { value, source } = said;
-            let allowed = setting.allowed;
+            let (Said { value, source }, allowed) = (said, setting.allowed);
+            let value = if DECLARED.contains(&key) { "what it is".to_owned() } else { value.to_string() };
             Error::invalid(key, format!("cannot be {value} ({source}); allowed: {allowed}"))
         })
     }
@@ -145,7 +150,9 @@ impl Values {
     fn in_force(&self) -> Vec<InForce> {
         let show = |setting: &'static Setting| {
             let said = self.0.get(setting.key)?;
-            Some(InForce { key: setting.key, value: said.value.to_string(), source: said.source.clone() })
+            let is_declared = DECLARED.contains(&setting.key);
+            let value = if is_declared { names(&said.value) } else { said.value.to_string() };
+            Some(InForce { key: setting.key, value, source: said.source.clone() })
         };
         settings().filter_map(show).collect()
     }

@@ -61,6 +61,7 @@ pub async fn run(config: Config, store: Store) -> Result<()> {
     let config = Config { listen: address, ..config };
     let admin_socket = socket::listen(&config.data_dir)?;
     let app = App::open(config, Env::system(), store).await?;
+    app.declare().await?;
     let (stop, stopped) = watch::channel(false);
     let endpoint = Arc::new(app.endpoint(|route| route)?);
     let limits = within_file_limit(app.config.http.clone());

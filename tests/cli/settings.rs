@@ -121,3 +121,42 @@ fn a_file_that_was_named_has_to_be_there() {
     let said = place.run(&["check", "--config", "nowhere.toml"]).refusal(2);
     assert!(said.contains("cannot read nowhere.toml"), "{said}");
 }
+
+const CLIENT: &str = "[[oauth.clients]]\nclient_id = \"machine\"\nclient_name = \"Machine\"\n\
+                      grant_types = [\"client_credentials\"]\nclient_secret = \"3c2a9e7f61b04d58a1c9e2f7d6b3a405\"\n";
+
+#[test]
+fn what_is_wrong_with_a_declared_client_is_named_before_the_server_starts() {
+    let place = Place::bare();
+    written(&place, CLIENT);
+    assert!(place.run(&["config", "check"]).out.contains("good"));
+    for (from, to, named) in [
+        ("client_name", "client_nam", "oauth.clients.machine.client_nam"),
+        ("client_credentials", "password", "oauth.clients.machine.grant_types"),
+        ("3c2a9e7f61b04d58a1c9e2f7d6b3a405", "hush-hush", "oauth.clients.machine.client_secret"),
+        ("client_secret = ", "client_secret_file = ", "oauth.clients.machine.client_secret_file"),
+    ] {
+        written(&place, &CLIENT.replace(from, to));
+        for command in [&["config", "check"][..], &["serve"]] {
+            let said = place.run(command).refusal(2);
+            assert!(said.contains(named), "{said}");
+            assert!(!said.contains("hush-hush") && !said.contains("3c2a9e7f"), "{said}");
+        }
+    }
+}
+
+#[test]
+fn no_secret_of_a_declared_client_is_printed() {
+    let place = Place::bare();
+    written(&place, CLIENT);
+    let shown = place.run(&["config", "show"]).out;
+    assert!(shown.contains("machine") && !shown.contains("3c2a9e7f"), "{shown}");
+    // Nor where it cannot be read.
+    for bad in
+        [CLIENT.replace("405\"", "405"), CLIENT.replace("\"Machine\"", "1987-01-01T00"), format!("{CLIENT}x")]
+    {
+        written(&place, &bad);
+        let said = place.run(&["config", "check"]).refusal(2);
+        assert!(!said.contains("3c2a9e7f"), "{said}");
+    }
+}

@@ -19,7 +19,7 @@ pub const ERRORS: &[spec::OperationErrors] = &[
     ("read_oauth_client", &["NOT_FOUND"]),
     ("update_oauth_client", &["NOT_FOUND", "REAUTHENTICATION_REQUIRED"]),
     ("rotate_oauth_client_secret", &["NOT_FOUND", "REAUTHENTICATION_REQUIRED"]),
-    ("delete_oauth_client", &["NOT_FOUND"]),
+    ("delete_oauth_client", &["NOT_FOUND", "VALIDATION_ERROR"]),
 ];
 
 /// Which permission each operation needs.

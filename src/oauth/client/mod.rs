@@ -1,5 +1,7 @@
 //! Applications that log their users in with us, or ask for tokens of their own.
 pub mod authentication;
+pub mod declaration;
+pub mod declared;
 pub mod http;
 pub mod live;
 pub mod metadata;

@@ -100,11 +100,13 @@ impl Clients {
     /// secret now and has none gets one.
     ///
     /// # Errors
-    /// As [`Clients::create`], and `Error::NotFound`.
+    /// As [`Clients::create`], and `Error::NotFound`; `Error::Invalid` naming `client_id` for one that stands in the
+    /// configuration file, here and below.
     pub async fn change(&self, by: Initiator, id: ClientId, make: Box<Change>) -> Result<Made> {
         let now = self.env.now();
         // What it becomes is found out before the change, where a secret can be made; in it, it still has to be what it was.
         let old = self.read(&id)?;
+        check_not_declared(&old)?;
         let new = Client { updated_at: now, ..make(old.clone())? };
         self.ensure_keys(&new.metadata).await?;
         let (new, secret) = self.with_secret_if_needed(new, now);
@@ -140,7 +142,9 @@ impl Clients {
             return Err(Error::invalid("overlap_seconds", "must be 0 to 2592000"));
         }
         let now = self.env.now();
-        let method = self.read(&id)?.metadata.authentication;
+        let old = self.read(&id)?;
+        check_not_declared(&old)?;
+        let method = old.metadata.authentication;
         if !method.has_secret() {
             return Err(Error::invalid("client_id", "is of a client that has no secret"));
         }
@@ -171,6 +175,10 @@ impl Clients {
         let (live, now) = (self.live.clone(), self.env.now());
         let change = move |tx: &mut WriteTx| {
             let old = by_id(tx, &id)?;
+            // What the file has no more is switched off, and nobody's.
+            if old.is_active {
+                check_not_declared(&old)?;
+            }
             check_rules(tx, &by, &old, &old.rules)?;
             table::remove(tx, &old);
             live.forget(tx, &id);
@@ -180,7 +188,7 @@ impl Clients {
     }
 
     /// Sees to it that there is a key for whatever is signed for a client.
-    async fn ensure_keys(&self, metadata: &Metadata) -> Result<()> {
+    pub(super) async fn ensure_keys(&self, metadata: &Metadata) -> Result<()> {
         self.keys.ensure(metadata.id_token_algorithm).await?;
         match metadata.userinfo_algorithm {
             Some(algorithm) => self.keys.ensure(algorithm).await,
@@ -213,12 +221,21 @@ impl Clients {
     }
 }
 
+/// What stands in the configuration file is changed there: it would be as before at the next start.
+fn check_not_declared(client: &Client) -> Result<()> {
+    if client.registrar == Registrar::Configuration {
+        let reason = "is of a client that stands in the configuration file: it is changed there";
+        return Err(Error::invalid("client_id", reason));
+    }
+    Ok(())
+}
+
 fn by_id(tx: &impl Tx, id: &ClientId) -> Result<Client> {
     table::by_id(tx, id)?.ok_or(Error::NotFound("OAuth client"))
 }
 
 /// Whoever acts on a client holds what the client holds, and names roles and permissions that are there.
-fn check_rules(tx: &impl Tx, by: &Initiator, client: &Client, before: &Rules) -> Result<()> {
+pub(super) fn check_rules(tx: &impl Tx, by: &Initiator, client: &Client, before: &Rules) -> Result<()> {
     let (rules, book) = (&client.rules, book_of(tx)?);
     let gone =
         rules.roles.iter().find(|role| !before.roles.contains(role) && book.role(role.as_str()).is_none());
@@ -231,7 +248,7 @@ fn check_rules(tx: &impl Tx, by: &Initiator, client: &Client, before: &Rules) ->
     rules.permissions.iter().chain(&before.permissions).try_for_each(|one| by.check(tx, &Grants::of(one)))
 }
 
-fn described(by: &Initiator, action: &str, client: &Client, now: Timestamp) -> Event {
+pub(super) fn described(by: &Initiator, action: &str, client: &Client, now: Timestamp) -> Event {
     let event =
         Event::new(by, action, now).with("client", client.id.as_str()).with("name", &client.metadata.name);
     let uris: Vec<_> =
@@ -240,7 +257,7 @@ fn described(by: &Initiator, action: &str, client: &Client, now: Timestamp) -> E
 }
 
 /// What a client may do and how it proves who it is; of what was otherwise before, that too.
-fn with_rules(mut event: Event, new: &Client, old: Option<&Client>) -> Event {
+pub(super) fn with_rules(mut event: Event, new: &Client, old: Option<&Client>) -> Event {
     fn facts(client: &Client) -> [(&'static str, String); 5] {
         let (metadata, rules) = (&client.metadata, &client.rules);
         let roles: Vec<_> = rules.roles.iter().map(RoleName::as_str).collect();

@@ -47,6 +47,15 @@ pub fn page(tx: &impl Tx, request: &PageRequest) -> Result<Page<Client>> {
     CLIENTS.page(tx, &[], request)
 }
 
+/// All of them, by name.
+///
+/// # Errors
+/// As [`by_id`].
+pub fn all(tx: &impl Tx) -> Result<Vec<Client>> {
+    let rows = CLIENTS.first(tx, &[], usize::MAX)?;
+    Ok(rows.into_iter().map(|(_, client)| client).collect())
+}
+
 /// Writes a new client.
 ///
 /// # Errors

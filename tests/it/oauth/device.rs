@@ -294,7 +294,10 @@ async fn scopes_and_resources_are_those_that_the_client_has_registered() {
     let device = Device { party, codes };
     let mut browser = Browser::new(&app);
     let page = enter(&mut browser, device.user_code(), "ann").await;
-    assert!(page.text.replace("&#x2f;", "/").contains("https://api.example/") && page.text.contains("see your e-mail address"));
+    assert!(
+        page.text.replace("&#x2f;", "/").contains("https://api.example/")
+            && page.text.contains("see your e-mail address")
+    );
     assert!(!page.text.contains("see your name"));
     says(&mut browser, &page, "agree").await;
     let narrowed = device.asks().with("resource", "https://other.example/");

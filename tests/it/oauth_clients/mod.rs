@@ -1,5 +1,6 @@
 //! Clients of the OAuth 2.0 server: who registers them, what they may be, and what users have let them have.
 mod consents;
+mod declared;
 mod form;
 mod rights;
 mod secrets;

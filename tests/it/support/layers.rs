@@ -138,6 +138,7 @@ pub const LAYERS: &[Layer] = &[
             "*/service.rs",
             "*/change.rs",
             "*/live.rs",
+            "oauth/client/declared.rs",
             "api_key/rules.rs",
             "api_key/usage.rs",
             "account/passwords.rs",
@@ -165,6 +166,12 @@ pub const LAYERS: &[Layer] = &[
         ],
         ours: &["base", "http", "login", "oauth", "rbac", "session"],
         libraries: &["minijinja", "poem"],
+    },
+    // What of the configuration is its own to judge.
+    Layer {
+        files: &["oauth/client/declaration.rs"],
+        ours: &["base", "config"],
+        libraries: &["poem_openapi"],
     },
     Layer {
         files: &[

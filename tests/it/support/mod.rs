@@ -106,6 +106,7 @@ impl TestApp {
         let limits = config.http.clone();
         // In a box: without optimisation every caller has a copy of the future on its stack.
         let app = Box::pin(App::open(config, env, store.unwrap())).await.unwrap();
+        app.declare().await.unwrap();
         let endpoint = Arc::new(app.endpoint(setup.routes).unwrap());
         let (stop, stopped) = watch::channel(false);
         let listener = tokio::spawn(serve_listener(tcp, endpoint, limits, stopped));
