@@ -20,6 +20,8 @@ pub mod check;
 pub mod cli;
 // Settings: file, environment, flags.
 pub mod config;
+// Where users can be reached.
+pub mod contact;
 // Hashes, signatures, tokens.
 pub mod crypto;
 // Signing in by mail.

@@ -12,7 +12,7 @@ use crate::session::change::end_all;
 use crate::session::{self, LiveSessions, Session};
 use crate::store::{Store, WriteTx};
 use crate::throttle::{Devices, Guess, Throttle};
-use crate::{api_key, email_verification, mfa, oauth, passkey};
+use crate::{api_key, contact, email_verification, mfa, oauth, passkey};
 
 /// Registration, profile, password, and what an administrator does with accounts.
 #[derive(Clone)]
@@ -325,6 +325,7 @@ pub fn remove_with_belongings(tx: &mut WriteTx, user: &User) -> Result<()> {
     passkey::change::remove_all(tx, user.id)?;
     api_key::change::remove_all(tx, SubjectId::User(user.id))?;
     oauth::consent::table::remove_all(tx, user.id)?;
+    contact::table::remove(tx, user.id);
     table::remove(tx, user);
     Ok(())
 }

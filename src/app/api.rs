@@ -14,6 +14,7 @@ use crate::api_key::verify::VerifyApi;
 use crate::audit::http::AuditApi;
 use crate::base::Result;
 use crate::check::http::CheckApi;
+use crate::contact::http::ContactApi;
 use crate::email_login::http::EmailLoginApi;
 use crate::email_verification::http::EmailApi;
 use crate::health::http::HealthApi;
@@ -49,13 +50,13 @@ use crate::transfer::http::TransferApi;
 use crate::users::access::UserAccessApi;
 use crate::users::http::UsersApi;
 use crate::{
-    account, api_key, audit, check, email_login, email_verification, health, login, mail, mfa, oauth, pages,
-    passkey, password_reset, rbac, recovery, service_account, session, transfer, users,
+    account, api_key, audit, check, contact, email_login, email_verification, health, login, mail, mfa,
+    oauth, pages, passkey, password_reset, rbac, recovery, service_account, session, transfer, users,
 };
 
 type Apis = (
     HealthApi,
-    AccountApi,
+    (AccountApi, ContactApi),
     (LoginApi, SessionApi, MfaApi, PasskeyApi, RecoveryApi),
     (ApiKeysApi, VerifyApi),
     (UsersApi, UserAccessApi, PasswordResetApi, TransferApi),
@@ -139,9 +140,11 @@ impl App {
                 service_account::http::ERRORS,
                 oauth::client::http::ERRORS,
                 oauth::consent::http::ERRORS,
+                contact::http::ERRORS,
             ],
             permissions: &[
                 account::http::PERMISSIONS,
+                contact::http::PERMISSIONS,
                 session::http::PERMISSIONS,
                 mfa::http::PERMISSIONS,
                 passkey::http::PERMISSIONS,
@@ -189,7 +192,7 @@ impl App {
         (
             ClientsApi(self.oauth_clients.as_ref().clone()),
             ConsentsApi(Consents { store: store.clone(), env: env.clone(), grants: grants.clone() }),
-            DiscoveryApi::new(minter.issuer()),
+            DiscoveryApi::new(minter.issuer(), minter.custom.all()),
             TokenApi { endpoint: self.oauth.as_ref().clone(), limiter: limiter.clone() },
             UserinfoApi {
                 env: env.clone(),
@@ -241,12 +244,15 @@ impl App {
         };
         (
             HealthApi { health: self.health.clone(), parts },
-            AccountApi {
-                accounts: self.accounts.clone(),
-                registrations: self.registrations.clone(),
-                registration,
-                cookies: Arc::clone(&cookies),
-            },
+            (
+                AccountApi {
+                    accounts: self.accounts.clone(),
+                    registrations: self.registrations.clone(),
+                    registration,
+                    cookies: Arc::clone(&cookies),
+                },
+                ContactApi(self.contacts.as_ref().clone()),
+            ),
             (
                 LoginApi { logins: self.logins.clone(), cookies: Arc::clone(&cookies) },
                 SessionApi { sessions: self.sessions.clone(), cookies: Arc::clone(&cookies) },

@@ -1,18 +1,23 @@
 //! Whom credentials stand for, and what they allow: what the gate asks of the features.
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::App;
 use crate::audit::Event;
 use crate::base::{Error, Id, Result};
 use crate::http::Authenticator;
 use crate::login;
+use crate::oauth::grant::live::Resolved;
 use crate::rbac::permission::{AccountFactors, AccountPassword, AccountRead};
-use crate::rbac::{Actor, Initiator, Named, Subject};
+use crate::rbac::{Actor, Delegated, Initiator, Named, Subject, Via};
 use crate::session::Session;
 
 impl Authenticator for App {
     fn access_token(&self, token: &str) -> Result<Actor> {
-        self.live.resolve(token, self.env.now())
+        match self.live.resolve(token, self.env.now()) {
+            Err(Error::InvalidToken) => self.delegated(token),
+            resolved => resolved,
+        }
     }
 
     fn api_key(&self, key: &str, address: IpAddr, by: &dyn Fn() -> Initiator) -> Result<Actor> {
@@ -40,7 +45,13 @@ impl Authenticator for App {
     }
 
     fn check_recent(&self, actor: &Actor) -> Result<()> {
-        let Some(token) = actor.token() else { return Ok(()) };
+        let Some(token) = actor.token() else {
+            return match &actor.via {
+                // What takes a login of just now takes its user, and not a client.
+                Via::Grant(_) => Err(Error::ReauthenticationRequired(Vec::new())),
+                _ => Ok(()),
+            };
+        };
         let (factors, has_passkey) = self.store.get(|tx| self.mfa.looked_up(tx, token.user))?;
         let age = self.env.now().secs() - token.auth_time;
         if age <= self.config.sessions.recent_login_secs && (!factors.is_on() || token.is_multi_factor()) {
@@ -68,6 +79,24 @@ impl Authenticator for App {
 }
 
 impl App {
+    /// Whoever a client acts for, with a token of its own that was made for this server and some of its permissions.
+    fn delegated(&self, text: &str) -> Result<Actor> {
+        let grants = &self.live.grants;
+        // Looked at first: whoever has no scope with permissions has nothing to do here, whatever else its token is worth.
+        let token = grants.verified(text)?;
+        let permissions = self.oauth.minter.custom.patterns(token.claims.scope.split(' '));
+        let is_for_us = token.claims.aud.has(self.oauth.minter.issuer());
+        // One that is bound to a key is good with a proof of it alone, which nothing here asks for.
+        if permissions.is_empty() || !is_for_us || token.claims.cnf.is_some() {
+            return Err(Error::InvalidToken);
+        }
+        let Resolved { grant, client, .. } = grants.resolve(text, self.env.now())?;
+        let live = grant.ok_or(Error::InvalidToken)?;
+        let grant = Id::from_bytes(*live.grant.id.as_bytes());
+        let delegated = Delegated { grant, client: client.id.to_string(), permissions };
+        Ok(Actor { subject: Subject::User(Arc::clone(&live.user)), via: Via::Grant(Arc::new(delegated)) })
+    }
+
     /// Whether somebody has to have a second factor, and has none now, or has not shown it: what is left is setting one up.
     /// A passkey is one, whether passwords ask for it or not: what a session has shown of it was two factors.
     ///

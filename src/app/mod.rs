@@ -15,6 +15,7 @@ use crate::api_key::ApiKeys;
 use crate::audit::{Audit, Failures};
 use crate::base::{Env, Result};
 use crate::config::Config;
+use crate::contact::Contacts;
 use crate::email_login::EmailLogins;
 use crate::email_verification::EmailVerifications;
 use crate::health::Health;
@@ -47,6 +48,7 @@ pub use tables::{CHECKS, SCHEMA, SWEEPS};
 /// # Errors
 /// `Error::Invalid` naming what is wrong with it.
 pub fn check(config: &Config) -> Result<()> {
+    policies::scopes(config)?;
     declaration::read(&config.declared.clients.0).map(drop)
 }
 
@@ -85,6 +87,7 @@ pub struct App {
     pub oauth: Arc<TokenEndpoint>,
     pub authorization: Arc<Authorization>,
     pub device_requests: Arc<DeviceRequests>,
+    pub contacts: Arc<Contacts>,
 }
 
 impl App {
@@ -106,6 +109,7 @@ impl App {
             registrations: Arc::new(shared.registrations()),
             oauth_clients: Arc::new(shared.oauth_clients()),
             oauth: Arc::new(shared.oauth(&config)),
+            contacts: Arc::new(shared.contacts()),
             device_requests: Arc::new(shared.device_requests(&config)?),
             authorization: Arc::new(shared.authorization(&config)?),
             logins,
@@ -116,7 +120,7 @@ impl App {
             api_keys: shared.api_keys(&config),
             service_accounts: shared.service_accounts(),
             audit: shared.audit(&config),
-            roles: Roles::new(shared.store.clone(), shared.env.clone()),
+            roles: shared.roles.clone(),
             users: shared.users(),
             transfer: Transfer::new(shared.store.clone(), shared.env.clone()),
             health: Health::new(shared.store.clone(), shared.env.clone()),

@@ -10,7 +10,8 @@ use crate::crypto::webauthn::RelyingParty;
 use crate::http::limit::RateLimiter;
 use crate::keys::KeyPolicy;
 use crate::mfa;
-use crate::oauth::{dpop, grant};
+use crate::oauth::custom::CustomScope;
+use crate::oauth::{custom, dpop, grant};
 use crate::outbound::{Networks, Outbound};
 use crate::passkey::Reach;
 use crate::session::tokens::Lifetimes;
@@ -51,6 +52,11 @@ pub(super) fn dpop(config: &Config) -> dpop::Policy {
         window_secs: config.oauth.dpop_window_secs,
         requires_nonce: config.oauth.dpop_nonce_required,
     }
+}
+
+/// The scopes that the configuration declares.
+pub(super) fn scopes(config: &Config) -> Result<Vec<CustomScope>> {
+    custom::model::read(&config.declared.scopes.0)
 }
 
 /// Where requests to others go, and for how long.

@@ -7,6 +7,7 @@ use crate::api_key::{ApiKeys, LiveKeys};
 use crate::audit::{Audit, Failures};
 use crate::base::{Env, Result};
 use crate::config::{Config, Registration, Verification};
+use crate::contact::Contacts;
 use crate::crypto::{HashingPool, MasterKey};
 use crate::email_login::EmailLogins;
 use crate::email_verification::EmailVerifications;
@@ -18,6 +19,7 @@ use crate::mail::templates::Templates;
 use crate::mfa::Mfa;
 use crate::oauth::authorize::Authorization;
 use crate::oauth::client::{Clients, LiveClients};
+use crate::oauth::custom::CustomScopes;
 use crate::oauth::device::{DeviceRequests, Pace};
 use crate::oauth::dpop::Dpop;
 use crate::oauth::grant::{LiveGrants, Minter};
@@ -25,6 +27,7 @@ use crate::oauth::token::TokenEndpoint;
 use crate::outbound::Outbound;
 use crate::passkey::{Challenges, Passkeys};
 use crate::password_reset::PasswordResets;
+use crate::rbac::Roles;
 use crate::recovery::Recoveries;
 use crate::registration::Registrations;
 use crate::service_account::ServiceAccounts;
@@ -50,6 +53,7 @@ pub(super) struct Shared {
     pub minter: Minter,
     dpop: Dpop,
     tokens: SessionTokens,
+    pub roles: Roles,
     pub throttle: Throttle,
     devices: Devices,
 }
@@ -74,7 +78,10 @@ impl Shared {
         let grants = LiveGrants::new(store.clone(), keys.clone(), clients.clone());
         let live = LiveSessions::new(store.clone(), keys.clone(), live_keys.clone(), grants);
         let issuer = config.issuer().issuer;
-        let minter = Minter::new((env.clone(), keys.clone()), issuer, policies::oauth(config), &master)?;
+        let roles = Roles::new(store.clone(), env.clone());
+        let custom = CustomScopes::new(store.clone(), roles.clone(), policies::scopes(config)?);
+        let lifetimes = policies::oauth(config);
+        let minter = Minter::new((env.clone(), keys.clone()), (issuer, custom), lifetimes, &master)?;
         let throttle = Throttle::new((store.clone(), env.clone()), &master, policies::throttle(config))?;
         Ok(Self {
             mail,
@@ -85,6 +92,7 @@ impl Shared {
             live,
             clients,
             minter,
+            roles,
             dpop: Dpop::new(env.clone(), policies::dpop(config)),
             failures: Failures::new(config.audit.failures_per_hour),
             policy: policies::passwords(config)?,
@@ -116,6 +124,10 @@ impl Shared {
             dpop: self.dpop.clone(),
             pace: Pace::new(config.oauth.device_code_interval_secs),
         }
+    }
+
+    pub fn contacts(&self) -> Contacts {
+        Contacts { store: self.store.clone(), env: self.env.clone(), live: self.live.clone() }
     }
 
     pub fn device_requests(&self, config: &Config) -> Result<DeviceRequests> {

@@ -112,6 +112,7 @@ impl Event {
                 let via = match via {
                     ViaId::Session(session) => ("session", session.to_string()),
                     ViaId::Key(key) => ("api_key", key.to_string()),
+                    ViaId::Grant(delegated) => ("oauth_grant", delegated.grant.to_string()),
                 };
                 (Party::known(*id, name), Some((via.0.to_owned(), via.1)))
             }

@@ -92,6 +92,7 @@ impl CheckApi {
         let permissions = self.0.book()?.held_by(&caller.actor).list();
         let roles = match &caller.actor.via {
             Via::Session(_) => caller.actor.subject.roles().map(str::to_owned).collect(),
+            Via::Grant(_) => Vec::new(),
             Via::Key(key) => key.rights.roles.iter().map(ToString::to_string).collect(),
         };
         Ok(Json(OwnPermissions { subject: SubjectView::of(&caller.actor.subject), roles, permissions }))

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::{Map, Value as Json};
 
 use super::value::Value;
-use crate::base::Secret;
+use crate::base::{Error, Result, Secret};
 
 const NAME: &str = "client_id";
 
@@ -23,6 +23,23 @@ pub struct DeclaredClient {
 #[derive(Debug, Clone, Default)]
 pub struct Clients(pub Vec<DeclaredClient>);
 
+/// Scopes of one's own, as they stand in the file.
+#[derive(Debug, Clone, Default)]
+pub struct Scopes(pub Vec<Map<String, Json>>);
+
+impl Value for Scopes {
+    /// As JSON.
+    fn from_text(text: &str) -> Option<Self> {
+        let text = if text.is_empty() { "[]" } else { text };
+        serde_json::from_str(text).ok().map(Self)
+    }
+
+    fn from_toml(value: &toml::Value) -> Option<Self> {
+        let items = value.as_array()?;
+        serde_json::to_value(items).and_then(serde_json::from_value).ok().map(Self)
+    }
+}
+
 impl DeclaredClient {
     /// What it is called in requests.
     #[must_use]
@@ -32,18 +49,18 @@ impl DeclaredClient {
 
     fn read(item: Json) -> Option<Self> {
         let Json::Object(mut fields) = item else { return None };
-        let secret = text(fields.remove("client_secret"))?.map(Secret::new);
-        let secret_file = text(fields.remove("client_secret_file"))?.map(PathBuf::from);
+        let secret = taken(&mut fields, "client_secret").ok()?.map(Secret::new);
+        let secret_file = taken(&mut fields, "client_secret_file").ok()?.map(PathBuf::from);
         Some(Self { fields, secret, secret_file })
     }
 }
 
-/// A text that may be left out; `None` for what is no text.
-fn text(value: Option<Json>) -> Option<Option<String>> {
-    match value {
-        None => Some(None),
-        Some(Json::String(text)) => Some(Some(text)),
-        Some(_) => None,
+/// Takes a text out, if it is there.
+fn taken(fields: &mut Map<String, Json>, name: &'static str) -> Result<Option<String>> {
+    match fields.remove(name) {
+        None => Ok(None),
+        Some(Json::String(text)) => Ok(Some(text)),
+        Some(_) => Err(Error::invalid(name, "must be a text")),
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-pub use declared::{Clients, DeclaredClient};
+pub use declared::{Clients, DeclaredClient, Scopes};
 pub use settings::{
     Config, Declared, Http, Keys, Log, Mail, Mfa, Oauth, Passkeys, Password, RateLimit, SETTINGS, Sessions,
     Store, Tokens,
@@ -27,15 +27,26 @@ use crate::crypto::{Cost, Issuer};
 pub const FILE_NAME: &str = "config.toml";
 
 /// How what is declared looks like: each a table of its own.
-const SAMPLES: &[(&str, &str)] = &[(
-    "oauth.clients",
-    "#[[oauth.clients]]\n\
+const SAMPLES: &[(&str, &str)] = &[
+    (
+        "oauth.scopes",
+        "#[[oauth.scopes]]\n\
+     #name = \"billing\"\n\
+     #description = \"see your bills\"\n\
+     #claims = { groups = \"roles\" }\n\
+     #claims_in = [\"userinfo\", \"id_token\", \"access_token\"]\n\
+     #permissions = [\"billing:*:read\"]\n",
+    ),
+    (
+        "oauth.clients",
+        "#[[oauth.clients]]\n\
      #client_id = \"photos\"\n\
      #client_name = \"Photo album\"\n\
      #client_secret_file = \"/run/secrets/photos\"\n\
      #redirect_uris = [\"https://photos.example.org/callback\"]\n\
      #scope = \"openid profile email\"\n",
-)];
+    ),
+];
 
 /// One setting as people see it.
 #[derive(Debug, Clone, Copy)]

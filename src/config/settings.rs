@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::Setting;
-use super::declared::Clients;
+use super::declared::{Clients, Scopes};
 use super::source::Values;
 use super::value::{
     IpNets, Language, LogFormat, LogLevel, MailSink, Names, OptionalPath, Origins, PublicUrl, Registration,
@@ -188,6 +188,11 @@ section! {
 section! {
     /// What there is of the OAuth 2.0 and OpenID Connect provider because the file says so.
     Declared in "oauth." {
+        /// Scopes of your own, beside those of OpenID Connect. description is what people read who are asked to agree. claims
+        /// are told of the user, under names of your own: user_id, username, email, first_name, last_name, roles, permissions,
+        /// is_superuser or created_at; claims_in says where: "userinfo" (if nothing is said), "id_token", "access_token".
+        /// permissions stand in the access token, as far as its user holds them.
+        scopes: Scopes = "[]", "a list of tables; in the environment as JSON";
         /// Clients, with the fields that POST /oauth-clients takes. At the start they are made and changed to what stands here,
         /// and are changed nowhere else; one that stands here no longer is switched off. The secret is client_secret, or the
         /// first line of client_secret_file: 32 random characters at least. Its hash alone is stored.

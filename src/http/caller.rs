@@ -142,6 +142,10 @@ pub fn identify(
     let Some(token) = bearer.or(cookie) else { return Ok(None) };
     let actor = authenticator.access_token(token)?;
     let credential = if bearer.is_some() { Credential::Bearer } else { Credential::Cookie };
+    // Only sessions have cookies, and with them what keeps other pages from using these.
+    if credential == Credential::Cookie && actor.session().is_none() {
+        return Err(Error::InvalidToken);
+    }
     if let (Some(_), Some(other)) = (bearer, cookie)
         && other != token
         && authenticator.access_token(other).is_ok_and(|other| other.session() != actor.session())

@@ -33,7 +33,7 @@ pub enum Client {
 #[must_use]
 pub fn client_of(actor: &Actor) -> (Client, Option<u32>) {
     match &actor.via {
-        Via::Session(_) => (Client::Subject(actor.subject.id()), None),
+        Via::Session(_) | Via::Grant(_) => (Client::Subject(actor.subject.id()), None),
         Via::Key(key) => (Client::Key(key.id), key.requests_per_hour),
     }
 }

@@ -3,6 +3,7 @@ pub mod authorize;
 pub mod claims;
 pub mod client;
 pub mod consent;
+pub mod custom;
 pub mod device;
 pub mod discovery;
 pub mod dpop;

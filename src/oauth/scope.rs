@@ -14,8 +14,8 @@ pub const STANDARD: &[(&str, &[&str])] = &[
     (OPENID, &[]),
     ("profile", &["name", "family_name", "given_name", "preferred_username", "updated_at"]),
     ("email", &["email", "email_verified"]),
-    ("phone", &[]),
-    ("address", &[]),
+    ("phone", &["phone_number", "phone_number_verified"]),
+    ("address", &["address"]),
     (OFFLINE_ACCESS, &[]),
 ];
 const MAX_SCOPES: usize = 100;

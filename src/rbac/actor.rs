@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::model::{RoleName, SUPERUSER, USER};
+use super::permission::Pattern;
 use crate::account::User;
 use crate::api_key::ApiKey;
 use crate::base::{Error, Id, Result, Secret};
@@ -32,6 +33,18 @@ pub enum Subject {
 pub enum Via {
     Session(Arc<AccessToken>),
     Key(Arc<ApiKey>),
+    /// A client of the OAuth 2.0 server, which its user has let act in its name.
+    Grant(Arc<Delegated>),
+}
+
+/// What a client may do in its user's name.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Delegated {
+    /// What it came of.
+    pub grant: Id<Self>,
+    pub client: String,
+    /// No more than this, and of this what the user may.
+    pub permissions: Vec<Pattern>,
 }
 
 /// Somebody who was authenticated, as true as the last commit.
@@ -72,10 +85,11 @@ pub enum Who {
 }
 
 /// The id of what somebody proved who they are with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ViaId {
     Session(Id<Session>),
     Key(Id<ApiKey>),
+    Grant(Arc<Delegated>),
 }
 
 impl SubjectId {
@@ -177,15 +191,16 @@ impl Actor {
     /// Whether it can do nothing but choose another password.
     #[must_use]
     pub fn must_change_password(&self) -> bool {
-        matches!((&self.subject, &self.via), (Subject::User(user), Via::Session(_)) if user.password_change_required)
+        let is_program = matches!(self.via, Via::Key(_));
+        matches!(&self.subject, Subject::User(user) if !is_program && user.password_change_required)
     }
 
-    /// The token of the session that acts; a key has none.
+    /// The token of the session that acts; a program has none.
     #[must_use]
     pub fn token(&self) -> Option<&Arc<AccessToken>> {
         match &self.via {
             Via::Session(token) => Some(token),
-            Via::Key(_) => None,
+            Via::Key(_) | Via::Grant(_) => None,
         }
     }
 
@@ -201,6 +216,7 @@ impl Actor {
         let via = match &self.via {
             Via::Session(token) => ViaId::Session(token.session),
             Via::Key(key) => ViaId::Key(key.id),
+            Via::Grant(delegated) => ViaId::Grant(Arc::clone(delegated)),
         };
         Who::Subject { id: self.subject.id(), name: self.subject.name().to_owned(), via }
     }

@@ -79,7 +79,7 @@ impl Grants {
         one
     }
 
-    fn add(&mut self, pattern: &Pattern) {
+    pub(super) fn add(&mut self, pattern: &Pattern) {
         if pattern.is_exact() {
             self.exact.insert(pattern.as_str().to_owned());
         } else if self.known.insert(pattern.clone()) {
@@ -138,7 +138,7 @@ impl RoleBook {
         sum
     }
 
-    /// What somebody holds who acts: with a key, no more than the key's own rights.
+    /// What somebody holds who acts: with a key, no more than the key's own rights; through a client, no more than it was let.
     #[must_use]
     pub fn held_by<'a>(&'a self, actor: &'a Actor) -> Held<'a> {
         let key = match &actor.via {
@@ -146,6 +146,7 @@ impl RoleBook {
                 roles: self.find(key.rights.roles.iter().map(RoleName::as_str)),
                 named: &key.rights.permissions,
             }),
+            Via::Grant(delegated) => Some(Part { roles: Vec::new(), named: &delegated.permissions }),
             Via::Key(_) | Via::Session(_) => None,
         };
         Held { key, ..self.held_by_subject(&actor.subject) }

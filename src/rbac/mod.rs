@@ -9,7 +9,7 @@ pub mod service;
 pub mod table;
 pub mod view;
 
-pub use actor::{Actor, Initiator, Subject, SubjectId, Via, ViaId, Who};
+pub use actor::{Actor, Delegated, Initiator, Subject, SubjectId, Via, ViaId, Who};
 pub use book::{Grants, RoleBook};
 pub use model::{Role, RoleName};
 pub use permission::{Named, Pattern, Permission};

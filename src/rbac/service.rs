@@ -8,7 +8,7 @@ use super::permission::{Named, OWN, Pattern, Permission, PermissionsWrite};
 use super::table::{self, Definition};
 use crate::account::{self, User};
 use crate::audit::{self, Event};
-use crate::base::{Env, Error, Result, Timestamp};
+use crate::base::{Env, Error, Id, Result, Timestamp};
 use crate::store::{Single, Store, Tx, WriteTx};
 use crate::{api_key, oauth, service_account, session};
 
@@ -37,17 +37,24 @@ impl Initiator {
         let (id, via) = match &self.who {
             Who::Host | Who::System => return Ok(()),
             Who::Nobody => return Err(Error::Unauthenticated),
-            Who::Subject { id, via, .. } => (*id, *via),
+            Who::Subject { id, via, .. } => (*id, via),
         };
         let subject = subject_by_id(tx, id)?.filter(Subject::may_go_on).ok_or(Error::TokenRevoked)?;
         if let ViaId::Session(session) = via {
-            session::table::by_id(tx, session)?.ok_or(Error::TokenRevoked)?;
+            session::table::by_id(tx, *session)?.ok_or(Error::TokenRevoked)?;
         }
         let book = book_of(tx)?;
         let mut held = book.sum(subject.roles());
         if let ViaId::Key(key) = via {
-            let key = api_key::table::by_id(tx, key)?.filter(|key| key.revoked_at.is_none());
+            let key = api_key::table::by_id(tx, *key)?.filter(|key| key.revoked_at.is_none());
             held = held.within(&book.of_rights(&key.ok_or(Error::TokenRevoked)?.rights));
+        }
+        if let ViaId::Grant(delegated) = via {
+            let id = Id::from_bytes(*delegated.grant.as_bytes());
+            oauth::grant::table::by_id(tx, id)?.ok_or(Error::TokenRevoked)?;
+            let mut let_have = Grants::default();
+            delegated.permissions.iter().for_each(|pattern| let_have.add(pattern));
+            held = held.within(&let_have);
         }
         let missing = given.patterns().find(|pattern| !held.includes(pattern));
         missing.map_or(Ok(()), |pattern| Err(Error::Forbidden(pattern.as_str().to_owned().into())))
@@ -95,11 +102,12 @@ impl Roles {
     /// As [`Roles::book`].
     pub fn allows(&self, actor: &Actor, permission: &str) -> Result<bool> {
         let book = self.book()?;
-        let by_key = match &actor.via {
+        let by_what_acts = match &actor.via {
             Via::Session(_) => true,
             Via::Key(key) => book.rights_allow(&key.rights, permission),
+            Via::Grant(delegated) => delegated.permissions.iter().any(|one| one.matches(permission)),
         };
-        Ok(by_key && book.allows(actor.subject.roles(), permission))
+        Ok(by_what_acts && book.allows(actor.subject.roles(), permission))
     }
 
     /// Whoever has an id, if it may go on.

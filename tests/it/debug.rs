@@ -33,6 +33,7 @@ const SHOWN: &[(&str, &str)] = &[
     ("Chain", "the same"),
     ("Verdict", "the same"),
     ("Cookies", "the names of cookies"),
+    ("Address", "a postal code is no secret"),
 ];
 
 fn session() -> Session {

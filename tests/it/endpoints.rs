@@ -168,7 +168,8 @@ async fn nobody_gets_anywhere_without_a_credential() {
         let request = operation.dressed(app.request(operation.method.clone(), &operation.path));
         if operation.is_public() {
             let status = request.send().await.unwrap().status().as_u16();
-            let shows_nothing = ["refresh_token", "oauth_userinfo", "oauth_userinfo_by_post"];
+            let shows_nothing =
+                ["refresh_token", "oauth_userinfo", "oauth_userinfo_by_post", "oauth_device_authorization"];
             assert_eq!(status == 401, shows_nothing.contains(&operation.id), "{}: {status}", operation.id);
         } else {
             app.fails(request, 401, "UNAUTHORIZED").await;

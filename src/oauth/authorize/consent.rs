@@ -6,6 +6,7 @@ use url::Url;
 use super::http::{BrowserApi, see_other, with_cookies};
 use super::parameters::Parameters;
 use crate::base::{Error, Result};
+use crate::oauth::custom::CustomScopes;
 use crate::oauth::page::context;
 use crate::oauth::scope::{OFFLINE_ACCESS, OPENID, Scopes};
 
@@ -20,9 +21,11 @@ const WORDS: &[(&str, &str)] = &[
 ];
 
 /// What scopes are in the words of people; for one that is not known, its name.
-pub(in crate::oauth) fn words_of(scopes: &Scopes) -> Vec<String> {
-    let words =
-        |scope: &str| WORDS.iter().find(|(name, _)| *name == scope).map(|(_, words)| (*words).to_owned());
+pub(in crate::oauth) fn words_of(scopes: &Scopes, custom: &CustomScopes) -> Vec<String> {
+    let words = |scope| {
+        let standard = WORDS.iter().find(|(name, _)| *name == scope).map(|(_, words)| *words);
+        standard.or_else(|| custom.words_of(scope)).map(str::to_owned)
+    };
     scopes.iter().map(|scope| words(scope).unwrap_or_else(|| format!("use «{scope}»"))).collect()
 }
 
@@ -74,7 +77,7 @@ impl BrowserApi {
             continue => back,
             client => client.metadata.name.as_str(),
             username => browser.user.username.as_str(),
-            wanted => words_of(&asked.wanted.all_scopes()),
+            wanted => words_of(&asked.wanted.all_scopes(), &self.authorization.minter.custom),
             resources => asked.wanted.resources,
             goes_to => goes_to.unwrap_or_else(|| "a program on this device".to_owned()),
         };

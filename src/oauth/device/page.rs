@@ -144,7 +144,7 @@ impl DevicePages {
             user_code => code.shown(),
             client => client.metadata.name.as_str(),
             username => browser.user.username.as_str(),
-            wanted => words_of(&wanted.wanted.all_scopes()),
+            wanted => words_of(&wanted.wanted.all_scopes(), &self.browser.authorization.minter.custom),
             resources => wanted.wanted.resources.clone(),
             address => wanted.address.as_str(),
             program => wanted.user_agent.as_str(),

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::http::answer::described;
 use crate::oauth::claims;
 use crate::oauth::client::model::{Authentication, GrantType, SubjectType};
+use crate::oauth::custom::CustomScope;
 use crate::oauth::scope::STANDARD;
 
 /// What can be signed with a key that others can verify by.
@@ -21,8 +22,8 @@ struct Document(Bytes);
 
 impl DiscoveryApi {
     #[must_use]
-    pub fn new(issuer: &str) -> Self {
-        Self(document(issuer).to_string().into())
+    pub fn new(issuer: &str, custom: &[CustomScope]) -> Self {
+        Self(document(issuer, custom).to_string().into())
     }
 }
 
@@ -49,15 +50,21 @@ impl DiscoveryApi {
     }
 }
 
-fn document(issuer: &str) -> Value {
+fn document(issuer: &str, custom: &[CustomScope]) -> Value {
     let endpoint = |name: &str| format!("{}/oauth2/{name}", issuer.trim_end_matches('/'));
     let methods = [Authentication::SecretBasic, Authentication::SecretPost, Authentication::None];
     let secret_methods = &methods[..2];
-    let scopes: Vec<_> = STANDARD.iter().map(|(name, _)| *name).collect();
+    let own = custom.iter().map(|scope| scope.name.as_str());
+    let scopes: Vec<_> = STANDARD.iter().map(|(name, _)| *name).chain(own).collect();
+    let mut own: Vec<_> =
+        custom.iter().flat_map(|scope| &scope.claims).map(|(name, _)| name.as_str()).collect();
+    own.sort_unstable();
+    own.dedup();
     let claims: Vec<_> = claims::NAMES
         .iter()
         .copied()
         .chain(["iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid"])
+        .chain(own)
         .collect();
     json!({
         "issuer": issuer,
@@ -109,7 +116,7 @@ impl IntoResponse for Document {
 
 impl ApiResponse for Document {
     fn meta() -> MetaResponses {
-        let example = Some(document("https://id.example.org"));
+        let example = Some(document("https://id.example.org", &[]));
         let schema = MetaSchemaRef::Inline(Box::new(MetaSchema { example, ..MetaSchema::new("object") }));
         let content = vec![MetaMediaType { content_type: "application/json; charset=utf-8", schema }];
         MetaResponses { responses: vec![described(200, "What the server can do", content)] }

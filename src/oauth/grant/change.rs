@@ -1,6 +1,4 @@
 //! What changes do with codes and grants: each is judged once more by what is there in the change.
-use std::sync::Arc;
-
 use super::live::{LiveGrant, LiveGrants};
 use super::model::{Code, Grant};
 use super::table;
@@ -8,7 +6,6 @@ use crate::account::{self, User};
 use crate::audit::{self, Event};
 use crate::base::{Id, Result, Timestamp};
 use crate::crypto::Thumbprint;
-use crate::email_verification;
 use crate::oauth::client::{self, Client};
 use crate::oauth::consent;
 use crate::rbac::{Initiator, SubjectId};
@@ -84,9 +81,7 @@ pub fn begin(
     table::insert(tx, grant)?;
     let event = described(tx, by, "oauth.grant_created", grant, now)?;
     audit::table::append(tx, event)?;
-    let email_verified = email_verification::table::standing(tx, user.id)?.is_verified(&user.email);
-    let (grant, user) = (grant.clone(), Arc::new(user));
-    Ok(Some(Box::new(LiveGrant { grant, user, email_verified })))
+    LiveGrant::of(tx, grant.clone(), user).map(|live| Some(Box::new(live)))
 }
 
 /// Whether the user has not taken back, since the code was made, what it is for; nobody is asked for clients of our own.

@@ -11,12 +11,14 @@ use super::table;
 use super::tokens::{AccessClaims, TokenId};
 use crate::account::{self, User};
 use crate::base::{Error, Id, Result, Timestamp};
+use crate::contact::{self, Contact};
 use crate::crypto::{jwt, sha256};
 use crate::email_verification;
 use crate::keys::Keys;
+use crate::oauth::claims::About;
 use crate::oauth::client::{Client, ClientId, LiveClients};
 use crate::session::{self, Session};
-use crate::store::{Cache, ReadTx, Store, WriteTx};
+use crate::store::{Cache, ReadTx, Store, Tx, WriteTx};
 
 const TOKENS_KEPT: u64 = 20_000;
 const GRANTS_KEPT: u64 = 20_000;
@@ -37,6 +39,25 @@ pub struct LiveGrant {
     pub grant: Grant,
     pub user: Arc<User>,
     pub email_verified: bool,
+    pub contact: Option<Contact>,
+}
+
+impl LiveGrant {
+    /// A grant with what is known of its user now.
+    ///
+    /// # Errors
+    /// `Error::Unavailable` when the store does not serve.
+    pub fn of(tx: &impl Tx, grant: Grant, user: User) -> Result<Self> {
+        let email_verified = email_verification::table::standing(tx, user.id)?.is_verified(&user.email);
+        let contact = contact::table::of_user(tx, user.id)?;
+        Ok(Self { grant, user: Arc::new(user), email_verified, contact })
+    }
+
+    /// What is known of its user.
+    #[must_use]
+    pub fn about(&self) -> About<'_> {
+        About { user: &self.user, email_verified: self.email_verified, contact: self.contact.as_ref() }
+    }
 }
 
 /// What an access token stands for now.
@@ -188,6 +209,5 @@ fn load(tx: &ReadTx, id: Id<Grant>) -> Result<Option<Arc<LiveGrant>>> {
         return Ok(None);
     }
     let Some(user) = account::table::by_id(tx, grant.user)?.filter(User::may_go_on) else { return Ok(None) };
-    let email_verified = email_verification::table::standing(tx, user.id)?.is_verified(&user.email);
-    Ok(Some(Arc::new(LiveGrant { grant, user: Arc::new(user), email_verified })))
+    LiveGrant::of(tx, grant, user).map(|live| Some(Arc::new(live)))
 }

@@ -16,6 +16,7 @@ use crate::crypto::{Algorithm, MasterKey, RefreshToken, Thumbprint, hash};
 use crate::keys::Keys;
 use crate::oauth::client::Client;
 use crate::oauth::client::model::SubjectType;
+use crate::oauth::custom::{CustomScopes, Place};
 use crate::oauth::scope::{OPENID, Scopes};
 
 const ID_BYTES: usize = 24;
@@ -56,12 +57,15 @@ pub struct AccessClaims {
     pub acr: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub amr: Vec<String>,
-    /// What the client may do by itself.
+    /// What the client may do by itself, or in its user's name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub permissions: Vec<String>,
     /// Whose alone it is, if it is bound to a key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cnf: Option<Confirmation>,
+    /// What scopes of one's own tell of the user.
+    #[serde(flatten)]
+    pub told: Map<String, Value>,
 }
 
 /// The key that a token is bound to (RFC 7800, RFC 9449 section 6.1).
@@ -105,6 +109,7 @@ pub struct Minter {
     pub lifetimes: Lifetimes,
     refresh_mac: Arc<hmac::Key>,
     pairwise: Arc<hmac::Key>,
+    pub custom: CustomScopes,
 }
 
 impl TokenId {
@@ -149,13 +154,13 @@ impl Minter {
     /// `Error::Internal` if no keys can be derived.
     pub fn new(
         (env, keys): (Env, Keys),
-        issuer: String,
+        (issuer, custom): (String, CustomScopes),
         lifetimes: Lifetimes,
         master: &MasterKey,
     ) -> Result<Self> {
         let (refresh_mac, pairwise) = (master.mac("oauth refresh tokens")?, master.mac("pairwise subjects")?);
         let (refresh_mac, pairwise) = (Arc::new(refresh_mac), Arc::new(pairwise));
-        Ok(Self { env, keys, issuer, lifetimes, refresh_mac, pairwise })
+        Ok(Self { env, keys, issuer, lifetimes, refresh_mac, pairwise, custom })
     }
 
     /// Whose tokens these are.
@@ -197,6 +202,8 @@ impl Minter {
             auth_time: Some(grant.proof.auth_time.secs()),
             acr: Some(acr_of(&grant.proof.amr).to_owned()),
             amr: grant.proof.amr.clone(),
+            permissions: self.custom.permissions(grant.user, scopes.iter())?,
+            told: self.custom.claims(grant.user, scopes.iter(), Place::AccessToken)?,
             ..self.claims(client, Some(grant.id), (&resources, key))
         };
         self.keys.sign(&claims)
@@ -239,6 +246,7 @@ impl Minter {
             amr: Vec::new(),
             permissions: Vec::new(),
             cnf: key.map(|key| Confirmation { jkt: key.to_string() }),
+            told: Map::new(),
         }
     }
 
@@ -254,7 +262,8 @@ impl Minter {
         access_token: &Secret,
     ) -> Result<Secret> {
         let (algorithm, iat) = (client.metadata.id_token_algorithm, self.env.now().secs());
-        let mut claims = user;
+        let mut claims = self.custom.claims(grant.user, grant.consented.scopes.iter(), Place::IdToken)?;
+        claims.extend(user);
         let ours = json!({
             "iss": self.issuer,
             "sub": self.subject(client, grant.user),

@@ -70,7 +70,7 @@ struct IntrospectionView {
     acr: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     amr: Option<Vec<String>>,
-    /// What the client may do by itself.
+    /// What the client may do by itself, or in its user's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     permissions: Option<Vec<String>>,
     /// The key that it is bound to (RFC 9449 section 6.2).
@@ -114,8 +114,15 @@ impl IntrospectionApi {
         let may_know = |owner: &ClientId| *owner == asks.id || asks.rules.introspects;
         match self.grants.resolve(text, now) {
             Ok(Resolved { token, client, grant }) if may_know(&client.id) => {
-                let username = grant.map(|live| live.user.username.to_string());
-                Ok(IntrospectionView::of(&token.claims, username))
+                let mut view = IntrospectionView::of(&token.claims, None);
+                if let Some(live) = grant {
+                    // What the user may do now, and not when the token was made.
+                    let scopes = token.claims.scope.split(' ');
+                    let permissions = self.minter.custom.permissions(live.user.id, scopes)?;
+                    view.permissions = Some(permissions).filter(|list| !list.is_empty());
+                    view.username = Some(live.user.username.to_string());
+                }
+                Ok(view)
             }
             Ok(_) | Err(Error::TokenExpired | Error::TokenRevoked) => Ok(IntrospectionView::default()),
             Err(Error::InvalidToken) => self.view_of_refresh_token(asks, text),

@@ -121,7 +121,7 @@ impl TokenEndpoint {
         if !claims::is_openid(&grant.consented) {
             return Ok(None);
         }
-        let about = claims::for_id_token(&live.user, live.email_verified, &grant.consented);
+        let about = claims::for_id_token(live.about(), &grant.consented);
         let token = self.minter.id_token(client, grant, about, access_token)?;
         Ok(Some(token.expose().to_owned()))
     }

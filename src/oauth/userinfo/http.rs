@@ -14,10 +14,11 @@ use crate::http::limit::RateLimiter;
 use crate::http::protocol::put_dpop_nonce;
 use crate::http::{MaybeForm, ProtocolFailure};
 use crate::oauth::claims::{self, UserClaims};
+use crate::oauth::custom::Place;
 use crate::oauth::dpop::Dpop;
 use crate::oauth::dpop::presented::{Presented, presented};
 use crate::oauth::entrance::{count_stranger, counted_as};
-use crate::oauth::grant::live::{LiveGrant, Resolved};
+use crate::oauth::grant::live::Resolved;
 use crate::oauth::grant::{LiveGrants, Minter};
 use crate::oauth::scope::OPENID;
 
@@ -103,8 +104,9 @@ impl UserinfoApi {
         if !token.claims.aud.has(self.minter.issuer()) {
             return Err(shown.bad(Error::InvalidToken));
         }
-        let LiveGrant { grant, user, email_verified } = grant.as_ref();
-        let mut claims = claims::for_userinfo(user, *email_verified, &grant.consented, &token.claims.scope);
+        let scope = token.claims.scope.as_str();
+        let mut claims = self.minter.custom.claims(grant.user.id, scope.split(' '), Place::Userinfo)?;
+        claims.extend(claims::for_userinfo(grant.about(), &grant.grant.consented, scope));
         claims.insert("sub".to_owned(), Value::String(token.claims.sub.clone()));
         let Some(algorithm) = client.metadata.userinfo_algorithm else { return Ok(Said::Plain(claims)) };
         claims.insert("iss".to_owned(), Value::String(self.minter.issuer().to_owned()));

@@ -1,4 +1,5 @@
 //! Registration and the own account.
+mod contact;
 mod deletion;
 mod guessable;
 mod meanwhile;

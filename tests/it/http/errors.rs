@@ -68,7 +68,7 @@ async fn another_method_is_not_allowed_and_the_answer_says_which_are() {
                 let mut said: Vec<_> = answer.headers()["allow"].to_str().unwrap().split(", ").collect();
                 said.sort_unstable();
                 assert_eq!(said, allowed, "{method} {path}");
-                if ["token", "userinfo", "introspect", "revoke"]
+                if ["token", "userinfo", "introspect", "revoke", "device_authorization"]
                     .iter()
                     .any(|end| path == format!("/oauth2/{end}"))
                 {

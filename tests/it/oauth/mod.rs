@@ -3,6 +3,7 @@ mod authorize;
 mod code_flow;
 mod codes;
 mod consent;
+mod custom_scopes;
 mod device;
 mod device_attacks;
 mod dpop;

@@ -1,6 +1,7 @@
 //! Clients that stand in the configuration file.
 use std::fs;
 
+use auth_service::config::Flags;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -157,7 +158,7 @@ async fn a_name_that_an_administrator_has_given_and_roles_that_are_not_there_are
     let refusal = async |declared: Value| {
         let list = json!([declared]).to_string();
         let environment = [("AUTH_OAUTH__CLIENTS".to_owned(), list)];
-        let (config, _) = auth_service::config::load(&Default::default(), environment.into_iter()).unwrap();
+        let (config, _) = auth_service::config::load(&Flags::default(), environment.into_iter()).unwrap();
         let clients = auth_service::oauth::client::declaration::read(&config.declared.clients.0).unwrap();
         match app.app.oauth_clients.declare(clients).await {
             Err(auth_service::base::Error::Invalid(wrong)) => wrong.field.into_owned(),

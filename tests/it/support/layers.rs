@@ -192,7 +192,7 @@ pub const LAYERS: &[Layer] = &[
             "oauth/authorize/request.rs",
             "oauth/authorize/decide.rs",
         ],
-        ours: &["account", "base", "crypto"],
+        ours: &["account", "base", "contact", "crypto"],
         libraries: &[],
     },
     Layer {
@@ -222,6 +222,7 @@ const FEATURES: &[&str] = &[
     "account",
     "api_key",
     "audit",
+    "contact",
     "email_login",
     "email_verification",
     "health",

@@ -320,6 +320,7 @@ fn every_record_of_the_program_has_golden_bytes() {
             "Client",
             "Code",
             "Consent",
+            "Contact",
             "Definition",
             "DeviceRequest",
             "Entry",

@@ -1,5 +1,7 @@
 //! Clients of the OAuth 2.0 server, and what users have let them have.
 use auth_service::base::Id;
+use auth_service::contact::Contact;
+use auth_service::contact::model::Address;
 use auth_service::crypto::{Algorithm, Thumbprint};
 use auth_service::oauth::client::model::{
     Authentication, Client, ClientId, ClientSecret, GrantType, Metadata, Registrar, Rules, SubjectType,
@@ -168,4 +170,18 @@ fn a_request_of_a_device_is_written_as_ever() {
         let request = DeviceRequest { answer, ..request.clone() };
         check(name, &request, |_| request.clone());
     }
+}
+
+#[test]
+fn a_contact_is_written_as_ever() {
+    let text = |text: &str| Some(text.to_owned());
+    let address = Address {
+        street_address: text("Hauptstr. 1"),
+        locality: text("Berlin"),
+        region: None,
+        postal_code: text("10115"),
+        country: text("DE"),
+    };
+    let contact = Contact { phone_number: text("+4930901820"), address: Some(address), updated_at: TIME };
+    check("contact", &contact, |_| contact.clone());
 }
