@@ -5,14 +5,21 @@ use serde_json::{Map, Value};
 use super::command::Answer;
 use super::service::Admin;
 use crate::base::{PageRequest, Result};
+use crate::oauth::backchannel::view::DeliveryList;
 use crate::oauth::client::ClientId;
 use crate::oauth::client::service::NewClient;
 use crate::oauth::client::view::{ClientBody, ClientList, ClientView, MadeClientView};
+use crate::oauth::initial_token::view::{InitialTokenList, MadeInitialTokenView, NewInitialTokenBody};
 use crate::rbac::Initiator;
 
 /// What a list shows of each.
 const COLUMNS: &[&str] =
     &["client_id", "client_name", "is_active", "grant_types", "token_endpoint_auth_method", "redirect_uris"];
+/// What a list shows of each delivery.
+const DELIVERY_COLUMNS: &[&str] =
+    &["created_at", "sid", "status", "attempts", "last_http_status", "last_error", "next_attempt_at"];
+
+const TOKEN_COLUMNS: &[&str] = &["id", "name", "uses", "max_uses", "created_at", "expires_at"];
 
 /// What is asked about the clients of the OAuth 2.0 server; fields are those of the API.
 #[derive(Serialize, Deserialize)]
@@ -24,6 +31,10 @@ pub enum ClientsCommand {
     Change { id: String, fields: Map<String, Value> },
     RotateSecret { id: String, overlap_secs: i64 },
     Delete { id: String },
+    Deliveries { id: String, limit: i64, cursor: Option<String> },
+    Tokens { limit: i64, cursor: Option<String> },
+    CreateToken { fields: Map<String, Value> },
+    DeleteToken { id: String },
 }
 
 impl Admin {
@@ -35,11 +46,32 @@ impl Admin {
                 let ClientList { items, next_cursor } = ClientList::of(page);
                 return Ok(Answer::list(COLUMNS, items)?.followed_by(next_cursor));
             }
+            ClientsCommand::Deliveries { id, limit, cursor } => {
+                let request = PageRequest::parse(Some(limit), cursor.as_deref())?;
+                let page = self.backchannel.list(ClientId::parse(&id)?, request).await?;
+                let DeliveryList { items, next_cursor } = DeliveryList::of(page);
+                return Ok(Answer::list(DELIVERY_COLUMNS, items)?.followed_by(next_cursor));
+            }
             ClientsCommand::Show { id } => {
                 return Answer::object(&ClientView::of(&clients.read(&ClientId::parse(&id)?)?));
             }
             ClientsCommand::Delete { id } => {
                 clients.delete(Initiator::host(), ClientId::parse(&id)?).await?;
+                return Ok(Answer::Done);
+            }
+            ClientsCommand::Tokens { limit, cursor } => {
+                let request = PageRequest::parse(Some(limit), cursor.as_deref())?;
+                let page = self.initial_tokens.list(request).await?;
+                let InitialTokenList { items, next_cursor } = InitialTokenList::of(page);
+                return Ok(Answer::list(TOKEN_COLUMNS, items)?.followed_by(next_cursor));
+            }
+            ClientsCommand::CreateToken { fields } => {
+                let new = NewInitialTokenBody::from_fields(fields)?.try_into()?;
+                let made = self.initial_tokens.create(Initiator::host(), new).await?;
+                return Answer::object(&MadeInitialTokenView::of(&made));
+            }
+            ClientsCommand::DeleteToken { id } => {
+                self.initial_tokens.delete(Initiator::host(), id.parse()?).await?;
                 return Ok(Answer::Done);
             }
             ClientsCommand::Create { fields } => {

@@ -8,7 +8,9 @@ use crate::health::Health;
 use crate::keys::Keys;
 use crate::mail::Mailer;
 use crate::mfa::Mfa;
+use crate::oauth::backchannel::Backchannel;
 use crate::oauth::client::Clients;
+use crate::oauth::initial_token::InitialTokens;
 use crate::passkey::Passkeys;
 use crate::password_reset::PasswordResets;
 use crate::rbac::{Initiator, Roles};
@@ -33,6 +35,8 @@ pub struct Admin {
     pub api_keys: ApiKeys,
     pub service_accounts: ServiceAccounts,
     pub clients: Clients,
+    pub backchannel: Backchannel,
+    pub initial_tokens: InitialTokens,
     pub audit: Audit,
     pub transfer: Transfer,
     pub keys: Keys,

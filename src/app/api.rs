@@ -7,13 +7,14 @@ use poem::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use poem::{Endpoint, Response, Route, get};
 use poem_openapi::OpenApiService;
 
-use super::{App, policies};
+use super::App;
 use crate::account::http::AccountApi;
 use crate::api_key::http::ApiKeysApi;
 use crate::api_key::verify::VerifyApi;
 use crate::audit::http::AuditApi;
 use crate::base::Result;
 use crate::check::http::CheckApi;
+use crate::config::{MailSink, Registration, Switch};
 use crate::contact::http::ContactApi;
 use crate::email_login::http::EmailLoginApi;
 use crate::email_verification::http::EmailApi;
@@ -25,21 +26,27 @@ use crate::login::http::LoginApi;
 use crate::mail::http::MailApi;
 use crate::mfa::http::MfaApi;
 use crate::oauth::authorize;
-use crate::oauth::authorize::http::BrowserApi;
+use crate::oauth::authorize::http::{BrowserApi, SignInOffers};
+use crate::oauth::backchannel::http::DeliveriesApi;
 use crate::oauth::client::http::ClientsApi;
+use crate::oauth::client_document::ClientDocuments;
 use crate::oauth::consent::Consents;
 use crate::oauth::consent::http::ConsentsApi;
 use crate::oauth::device;
 use crate::oauth::device::http::DeviceApi;
 use crate::oauth::device::page::DevicePages;
-use crate::oauth::discovery::http::DiscoveryApi;
+use crate::oauth::discovery::http::{DiscoveryApi, Offers};
+use crate::oauth::initial_token::http::InitialTokensApi;
 use crate::oauth::introspection::http::IntrospectionApi;
-use crate::oauth::page::Pages;
+use crate::oauth::pushed::http::PushApi;
+use crate::oauth::registration::Mode;
+use crate::oauth::registration::http::RegistrationApi;
 use crate::oauth::revocation::Revocations;
 use crate::oauth::revocation::http::RevocationApi;
 use crate::oauth::token::TokenEndpoint;
 use crate::oauth::token::http::TokenApi;
 use crate::oauth::userinfo::http::UserinfoApi;
+use crate::pages::http::AccountPages;
 use crate::passkey::http::PasskeyApi;
 use crate::password_reset::http::PasswordResetApi;
 use crate::rbac::http::RolesApi;
@@ -68,25 +75,24 @@ type Apis = (
     OauthApis,
 );
 type OauthApis = (
-    ClientsApi,
+    (ClientsApi, DeliveriesApi, InitialTokensApi, RegistrationApi),
     ConsentsApi,
     DiscoveryApi,
     TokenApi,
     UserinfoApi,
     IntrospectionApi,
     RevocationApi,
-    DeviceApi,
+    (DeviceApi, PushApi),
 );
 
 impl App {
     /// Everything that listens behind the gate. `extra`: a test's own routes; the server passes them unchanged.
-    ///
-    /// # Errors
-    /// `Error::Internal` for a page that cannot be parsed.
-    pub fn endpoint(&self, extra: fn(Route) -> Route) -> Result<impl Endpoint<Output = Response> + use<>> {
+    #[must_use]
+    pub fn endpoint(&self, extra: fn(Route) -> Route) -> impl Endpoint<Output = Response> + use<> {
         let mut operations = routes::operations(self.apis());
-        let browser = Arc::new(self.browser_api()?);
+        let browser = Arc::new(self.browser_api());
         operations.extend(authorize::http::operations(&browser));
+        operations.extend(pages::http::operations(&Arc::new(self.account_pages(Arc::clone(&browser)))));
         let devices = self.device_requests.as_ref().clone();
         operations.extend(device::page::operations(&Arc::new(DevicePages { browser, devices })));
         let allow = AllowTable::new(&operations);
@@ -94,13 +100,12 @@ impl App {
         let spec = make_sync(move |_| documented.spec_text(&document));
         let viewer = self.clone();
         let docs = docs::routes(move || viewer.api().rapidoc_html());
-        let beside = extra(
-            Route::new().at("/openapi.json", get(spec)).nest("/docs", docs).nest("/account", pages::routes()),
-        );
+        let beside = extra(Route::new().at("/openapi.json", get(spec)).nest("/docs", docs));
         let routes = Routes::new(self.api(), operations, beside);
         let limiter = Arc::clone(&self.limiter);
         let authenticator = Arc::new(self.clone());
-        Ok(Gate::new(routes, &self.config, &self.env, authenticator, limiter, allow))
+        let gate = Gate::new(routes, &self.config, &self.env, authenticator, limiter, allow);
+        gate.with_pages(self.pages.clone())
     }
 
     /// The OpenAPI document as text. It is larger than all else in memory and takes a while to make, so that it is made when
@@ -139,6 +144,8 @@ impl App {
                 api_key::http::ERRORS,
                 service_account::http::ERRORS,
                 oauth::client::http::ERRORS,
+                oauth::backchannel::http::ERRORS,
+                oauth::initial_token::http::ERRORS,
                 oauth::consent::http::ERRORS,
                 contact::http::ERRORS,
             ],
@@ -157,6 +164,8 @@ impl App {
                 api_key::verify::PERMISSIONS,
                 service_account::http::PERMISSIONS,
                 oauth::client::http::PERMISSIONS,
+                oauth::backchannel::http::PERMISSIONS,
+                oauth::initial_token::http::PERMISSIONS,
                 oauth::consent::http::PERMISSIONS,
                 audit::http::PERMISSIONS,
                 mail::http::PERMISSIONS,
@@ -175,24 +184,74 @@ impl App {
     }
 
     /// What people see on their way to a client.
-    fn browser_api(&self) -> Result<BrowserApi> {
-        let url = self.config.public_url();
-        Ok(BrowserApi {
+    fn browser_api(&self) -> BrowserApi {
+        let config = &self.config;
+        BrowserApi {
             authorization: self.authorization.as_ref().clone(),
             logins: self.logins.clone(),
+            passkeys: self.passkeys.clone(),
+            email_logins: Arc::clone(&self.email_logins),
             sessions: self.sessions.clone(),
-            cookies: Arc::new(Cookies::new(&url)),
-            pages: Pages::new(policies::service_name(&self.config), url.path().to_owned())?,
-        })
+            cookies: Arc::new(Cookies::new(&config.public_url())),
+            documents: self.client_documents(),
+            fetching: Arc::clone(&self.fetching),
+            pages: Arc::clone(&self.pages),
+            offers: SignInOffers {
+                registration: config.registration != Registration::Closed,
+                forgotten: config.mail.sink != MailSink::None,
+            },
+        }
+    }
+
+    /// What people see of accounts.
+    fn account_pages(&self, browser: Arc<BrowserApi>) -> AccountPages {
+        AccountPages {
+            browser,
+            accounts: self.accounts.clone(),
+            registrations: Arc::clone(&self.registrations),
+            registration: self.config.registration,
+            resets: self.resets.clone(),
+            addresses: Arc::clone(&self.addresses),
+            recoveries: self.recoveries.clone(),
+        }
+    }
+
+    fn client_documents(&self) -> ClientDocuments {
+        let said = &self.config.client_documents;
+        let hosts = (said.state == Switch::On).then(|| said.allowed_hosts.0.clone());
+        ClientDocuments::new(self.client_registrations.as_ref().clone(), hosts)
+    }
+
+    /// What the server does as its settings say.
+    fn offers(&self) -> Offers {
+        Offers {
+            registration: self.client_registrations.policy.mode != Mode::Off,
+            client_documents: self.config.client_documents.state == Switch::On,
+            all_push: self.config.oauth.require_pushed_requests,
+            languages: self.pages.languages.tags(),
+        }
+    }
+
+    /// How clients come to be known here.
+    fn client_apis(&self) -> (ClientsApi, DeliveriesApi, InitialTokensApi, RegistrationApi) {
+        let registration = RegistrationApi {
+            registrations: self.client_registrations.as_ref().clone(),
+            limiter: Arc::clone(&self.limiter),
+            registering: Arc::clone(&self.registering),
+            base: format!("{}/oauth2/register", self.oauth.minter.issuer().trim_end_matches('/')),
+        };
+        let clients = ClientsApi(self.oauth_clients.as_ref().clone());
+        let deliveries = DeliveriesApi(self.backchannel.as_ref().clone());
+        (clients, deliveries, InitialTokensApi(self.initial_tokens()), registration)
     }
 
     fn oauth_apis(&self) -> OauthApis {
         let TokenEndpoint { store, env, clients, grants, minter, dpop, .. } = self.oauth.as_ref().clone();
         let limiter = Arc::clone(&self.limiter);
         (
-            ClientsApi(self.oauth_clients.as_ref().clone()),
+            self.client_apis(),
             ConsentsApi(Consents { store: store.clone(), env: env.clone(), grants: grants.clone() }),
-            DiscoveryApi::new(minter.issuer(), minter.custom.all()),
+            DiscoveryApi::new(minter.issuer(), minter.custom.all(), &self.offers()),
             TokenApi { endpoint: self.oauth.as_ref().clone(), limiter: limiter.clone() },
             UserinfoApi {
                 env: env.clone(),
@@ -208,8 +267,11 @@ impl App {
                 minter: minter.clone(),
                 limiter: limiter.clone(),
             },
-            RevocationApi { revocations: Revocations { store, env, clients, grants, minter }, limiter },
-            self.device_api(),
+            RevocationApi {
+                revocations: Revocations { store, env, clients, grants, minter },
+                limiter: limiter.clone(),
+            },
+            (self.device_api(), PushApi { authorization: self.authorization.as_ref().clone(), limiter }),
         )
     }
 

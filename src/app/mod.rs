@@ -25,8 +25,12 @@ use crate::login::Logins;
 use crate::mail::Mailer;
 use crate::mfa::Mfa;
 use crate::oauth::authorize::Authorization;
+use crate::oauth::backchannel::Backchannel;
 use crate::oauth::client::{Clients, declaration};
 use crate::oauth::device::DeviceRequests;
+use crate::oauth::initial_token::InitialTokens;
+use crate::oauth::page::Pages;
+use crate::oauth::registration::SelfRegistrations;
 use crate::oauth::token::TokenEndpoint;
 use crate::outbound::Outbound;
 use crate::passkey::Passkeys;
@@ -84,10 +88,15 @@ pub struct App {
     pub registrations: Arc<Registrations>,
     pub email_logins: Arc<EmailLogins>,
     pub oauth_clients: Arc<Clients>,
+    pub client_registrations: Arc<SelfRegistrations>,
+    pub registering: Arc<RateLimiter>,
+    pub fetching: Arc<RateLimiter>,
     pub oauth: Arc<TokenEndpoint>,
     pub authorization: Arc<Authorization>,
     pub device_requests: Arc<DeviceRequests>,
     pub contacts: Arc<Contacts>,
+    pub pages: Arc<Pages>,
+    pub backchannel: Arc<Backchannel>,
 }
 
 impl App {
@@ -108,10 +117,15 @@ impl App {
             email_logins: Arc::new(shared.email_logins(&config, logins.clone())?),
             registrations: Arc::new(shared.registrations()),
             oauth_clients: Arc::new(shared.oauth_clients()),
+            client_registrations: Arc::new(shared.client_registrations(&config)?),
+            registering: Arc::new(policies::registering(&config)?),
+            fetching: Arc::new(policies::fetching(&config)?),
             oauth: Arc::new(shared.oauth(&config)),
             contacts: Arc::new(shared.contacts()),
             device_requests: Arc::new(shared.device_requests(&config)?),
             authorization: Arc::new(shared.authorization(&config)?),
+            pages: Arc::new(Pages::open(&config, policies::service_name(&config))?),
+            backchannel: Arc::new(shared.backchannel(&config)),
             logins,
             mfa,
             passkeys,
@@ -147,6 +161,10 @@ impl App {
         self.oauth_clients.declare(clients).await
     }
 
+    fn initial_tokens(&self) -> InitialTokens {
+        InitialTokens { store: self.store.clone(), env: self.env.clone() }
+    }
+
     /// What the command line does, on this application.
     #[must_use]
     pub fn admin(&self) -> Admin {
@@ -162,6 +180,8 @@ impl App {
             api_keys: self.api_keys.clone(),
             service_accounts: self.service_accounts.clone(),
             clients: self.oauth_clients.as_ref().clone(),
+            backchannel: self.backchannel.as_ref().clone(),
+            initial_tokens: self.initial_tokens(),
             audit: self.audit.clone(),
             transfer: self.transfer.clone(),
             keys: self.keys.clone(),
@@ -174,6 +194,25 @@ impl App {
 
     /// What has to be done now and then: ends what is over, and rotates keys that have served their time.
     pub async fn tend(&self) {
+        self.sweep().await;
+        if let Err(error) = self.keys.rotate_if_due().await {
+            tracing::warn!(?error, "the signing keys were not rotated");
+        }
+        if let Err(error) = self.client_registrations.end_unused().await {
+            tracing::warn!(?error, "clients that nobody uses were not removed");
+        }
+        self.throttle.tidy();
+        self.write_gathered().await;
+        if let Err(error) = self.audit.prune().await {
+            tracing::warn!(?error, "the audit trail was not shortened");
+        }
+        if let Err(error) = self.backchannel.prune().await {
+            tracing::warn!(?error, "the list of what clients were told was not shortened");
+        }
+    }
+
+    /// Removes what is over, in parts, so that others come in between.
+    async fn sweep(&self) {
         const AT_ONCE: usize = 1000;
         loop {
             match self.store.sweep(SWEEPS, self.env.now(), AT_ONCE).await {
@@ -184,14 +223,6 @@ impl App {
                     break;
                 }
             }
-        }
-        if let Err(error) = self.keys.rotate_if_due().await {
-            tracing::warn!(?error, "the signing keys were not rotated");
-        }
-        self.throttle.tidy();
-        self.write_gathered().await;
-        if let Err(error) = self.audit.prune().await {
-            tracing::warn!(?error, "the audit trail was not shortened");
         }
     }
 

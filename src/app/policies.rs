@@ -3,15 +3,16 @@ use std::time::Duration;
 
 use crate::account::PasswordPolicy;
 use crate::audit::service::Retention;
-use crate::base::Result;
+use crate::base::{Error, Result};
 use crate::breach::BreachFilter;
-use crate::config::{Config, Switch};
+use crate::config::{ClientRegistration, Config, Switch};
 use crate::crypto::webauthn::RelyingParty;
 use crate::http::limit::RateLimiter;
 use crate::keys::KeyPolicy;
 use crate::mfa;
 use crate::oauth::custom::CustomScope;
-use crate::oauth::{custom, dpop, grant};
+use crate::oauth::scope::Scopes;
+use crate::oauth::{backchannel, custom, dpop, grant, registration};
 use crate::outbound::{Networks, Outbound};
 use crate::passkey::Reach;
 use crate::session::tokens::Lifetimes;
@@ -28,6 +29,7 @@ pub(super) fn keys(config: &Config) -> KeyPolicy {
             config.tokens.access_lifetime_secs,
             config.oauth.access_lifetime_secs,
             config.oauth.id_token_lifetime_secs,
+            backchannel::worker::TOKEN_SECS,
         ]
         .into_iter()
         .fold(0, i64::max),
@@ -57,6 +59,38 @@ pub(super) fn dpop(config: &Config) -> dpop::Policy {
 /// The scopes that the configuration declares.
 pub(super) fn scopes(config: &Config) -> Result<Vec<CustomScope>> {
     custom::model::read(&config.declared.scopes.0)
+}
+
+/// What clients may be that register themselves.
+pub(super) fn client_registration(config: &Config) -> Result<registration::Policy> {
+    const DAY_SECS: i64 = 24 * 3600;
+    let said = &config.client_registration;
+    let scopes = Scopes::parse("client_registration.scope", &said.scope)?;
+    if scopes.is_empty() {
+        return Err(Error::invalid("client_registration.scope", "must have one at least"));
+    }
+    Ok(registration::Policy {
+        mode: match said.state {
+            ClientRegistration::Off => registration::Mode::Off,
+            ClientRegistration::Token => registration::Mode::Token,
+            ClientRegistration::Open => registration::Mode::Open,
+        },
+        scopes,
+        resources: said.resources.0.clone(),
+        max_clients: said.max_clients,
+        keep_secs: said.unused_days.saturating_mul(DAY_SECS),
+        own_names: vec![service_name(config), config.public_url().host().to_owned()],
+    })
+}
+
+/// How many documents of clients are read.
+pub(super) fn fetching(config: &Config) -> Result<RateLimiter> {
+    RateLimiter::new(config.client_documents.per_hour, config.rate_limit.max_clients)
+}
+
+/// How many clients a network may register.
+pub(super) fn registering(config: &Config) -> Result<RateLimiter> {
+    RateLimiter::new(config.client_registration.per_hour, config.rate_limit.max_clients)
 }
 
 /// Where requests to others go, and for how long.

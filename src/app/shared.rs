@@ -17,12 +17,17 @@ use crate::mail::Mailer;
 use crate::mail::sink::Sink;
 use crate::mail::templates::Templates;
 use crate::mfa::Mfa;
+use crate::oauth::assertion::{Assertions, PublishedKeys};
 use crate::oauth::authorize::Authorization;
+use crate::oauth::backchannel::{Backchannel, Outbox};
+use crate::oauth::client::vault::Vault;
 use crate::oauth::client::{Clients, LiveClients};
 use crate::oauth::custom::CustomScopes;
 use crate::oauth::device::{DeviceRequests, Pace};
 use crate::oauth::dpop::Dpop;
 use crate::oauth::grant::{LiveGrants, Minter};
+use crate::oauth::pushed::PushedRequests;
+use crate::oauth::registration::SelfRegistrations;
 use crate::oauth::token::TokenEndpoint;
 use crate::outbound::Outbound;
 use crate::passkey::{Challenges, Passkeys};
@@ -50,8 +55,10 @@ pub(super) struct Shared {
     policy: PasswordPolicy,
     live_keys: LiveKeys,
     pub clients: LiveClients,
+    vault: Vault,
     pub minter: Minter,
     dpop: Dpop,
+    outbox: Outbox,
     tokens: SessionTokens,
     pub roles: Roles,
     pub throttle: Throttle,
@@ -74,10 +81,15 @@ impl Shared {
             policies::lifetimes(config),
             &master,
         )?;
-        let clients = LiveClients::new(store.clone());
-        let grants = LiveGrants::new(store.clone(), keys.clone(), clients.clone());
-        let live = LiveSessions::new(store.clone(), keys.clone(), live_keys.clone(), grants);
+        let vault = Vault::new(&master)?;
+        let outbound = policies::outbound(config)?;
         let issuer = config.issuer().issuer;
+        let published = PublishedKeys::new(outbound.clone(), env.clone());
+        let assertions = Assertions::new(store.clone(), issuer.clone(), vault.clone(), published);
+        let clients = LiveClients::new(store.clone(), assertions);
+        let outbox = Outbox::new(env.clone());
+        let grants = LiveGrants::new(store.clone(), keys.clone(), clients.clone(), outbox.clone());
+        let live = LiveSessions::new(store.clone(), keys.clone(), live_keys.clone(), grants);
         let roles = Roles::new(store.clone(), env.clone());
         let custom = CustomScopes::new(store.clone(), roles.clone(), policies::scopes(config)?);
         let lifetimes = policies::oauth(config);
@@ -85,7 +97,8 @@ impl Shared {
         let throttle = Throttle::new((store.clone(), env.clone()), &master, policies::throttle(config))?;
         Ok(Self {
             mail,
-            outbound: policies::outbound(config)?,
+            outbound,
+            vault,
             throttle,
             devices,
             passwords: Passwords::new(pool, config.password.cost(), env.clone()),
@@ -94,6 +107,7 @@ impl Shared {
             minter,
             roles,
             dpop: Dpop::new(env.clone(), policies::dpop(config)),
+            outbox,
             failures: Failures::new(config.audit.failures_per_hour),
             policy: policies::passwords(config)?,
             store,
@@ -111,7 +125,18 @@ impl Shared {
             env: self.env.clone(),
             keys: self.keys.clone(),
             live: self.clients.clone(),
+            vault: self.vault.clone(),
+            outbound: self.outbound.clone(),
         }
+    }
+
+    pub fn client_registrations(&self, config: &Config) -> Result<SelfRegistrations> {
+        Ok(SelfRegistrations {
+            store: self.store.clone(),
+            env: self.env.clone(),
+            clients: self.oauth_clients(),
+            policy: Arc::new(policies::client_registration(config)?),
+        })
     }
 
     pub fn oauth(&self, config: &Config) -> TokenEndpoint {
@@ -149,7 +174,24 @@ impl Shared {
             minter: self.minter.clone(),
             policy: policies::mfa(config),
             marks: Arc::new(self.master.mac("authorization requests")?),
+            pushed: PushedRequests {
+                store: self.store.clone(),
+                env: self.env.clone(),
+                lifetime: config.oauth.pushed_request_lifetime_secs,
+                required: config.oauth.require_pushed_requests,
+            },
         })
+    }
+
+    pub fn backchannel(&self, config: &Config) -> Backchannel {
+        Backchannel {
+            store: self.store.clone(),
+            env: self.env.clone(),
+            minter: self.minter.clone(),
+            outbound: self.outbound.clone(),
+            outbox: self.outbox.clone(),
+            days: config.oauth.logout_log_days,
+        }
     }
 
     pub fn accounts(&self, config: &Config) -> Accounts {

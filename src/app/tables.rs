@@ -7,8 +7,8 @@ use crate::{
 
 /// How rows of every table end.
 pub const SWEEPS: &[Sweep] = &[
+    session::change::SWEEPS[0],
     session::table::SWEEPS[0],
-    session::table::SWEEPS[1],
     users::service::SWEEPS[0],
     api_key::table::SWEEPS[0],
     password_reset::table::SWEEPS[0],
@@ -26,10 +26,16 @@ pub const SWEEPS: &[Sweep] = &[
     mail::table::SWEEPS[1],
     mail::worker::SWEEPS[0],
     passkey::table::SWEEPS[0],
+    oauth::assertion::table::SWEEPS[0],
+    oauth::pushed::table::SWEEPS[0],
+    oauth::initial_token::table::SWEEPS[0],
     oauth::grant::table::SWEEPS[0],
     oauth::grant::table::SWEEPS[1],
     oauth::grant::table::SWEEPS[2],
     oauth::device::table::SWEEPS[0],
+    oauth::backchannel::change::SWEEPS[0],
+    oauth::backchannel::change::SWEEPS[1],
+    oauth::consent::change::SWEEPS[0],
 ];
 
 /// What version the store has, and how older ones become it.
@@ -54,9 +60,15 @@ pub const CHECKS: &[&[(&str, Check)]] = &[
     mail::table::CHECKS,
     passkey::table::CHECKS,
     oauth::client::table::CHECKS,
+    oauth::assertion::table::CHECKS,
+    oauth::pushed::table::CHECKS,
+    oauth::registration::table::CHECKS,
+    oauth::initial_token::table::CHECKS,
     oauth::grant::table::CHECKS,
     oauth::consent::table::CHECKS,
     oauth::device::table::CHECKS,
     contact::table::CHECKS,
+    oauth::logout::table::CHECKS,
+    oauth::backchannel::table::CHECKS,
     audit::table::CHECKS,
 ];

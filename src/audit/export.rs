@@ -36,6 +36,9 @@ struct PartyLine<'a> {
     session: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     api_key: Option<&'a str>,
+    /// What a user let a client have that acts for the user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    oauth_grant: Option<&'a str>,
 }
 
 struct Details<'a>(&'a [(String, String)]);
@@ -62,6 +65,7 @@ impl<'a> Line<'a> {
             actor: PartyLine {
                 session: via("session"),
                 api_key: via("api_key"),
+                oauth_grant: via("oauth_grant"),
                 ..PartyLine::of(&event.actor)
             },
             subject: event.subject.as_ref().map(PartyLine::of),
@@ -77,7 +81,7 @@ impl<'a> Line<'a> {
 impl<'a> PartyLine<'a> {
     fn of(party: &'a Party) -> Self {
         let id = party.id.map(|id| id.to_string());
-        Self { kind: &party.kind, id, name: &party.name, session: None, api_key: None }
+        Self { kind: &party.kind, id, name: &party.name, session: None, api_key: None, oauth_grant: None }
     }
 }
 

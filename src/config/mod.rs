@@ -1,6 +1,9 @@
 //! Settings: defaults, then a TOML file, then the environment, then flags; checked once, plain fields from then on.
+mod color;
 mod declared;
 mod mail;
+mod provider;
+mod section;
 mod settings;
 mod source;
 mod value;
@@ -9,15 +12,17 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+pub use color::Color;
 pub use declared::{Clients, DeclaredClient, Scopes};
+pub use provider::{Declared, Oauth};
 pub use settings::{
-    Config, Declared, Http, Keys, Log, Mail, Mfa, Oauth, Passkeys, Password, RateLimit, SETTINGS, Sessions,
-    Store, Tokens,
+    Config, Http, Keys, Log, Mail, Mfa, Pages, Passkeys, Password, RateLimit, SETTINGS, Sessions, Store,
+    Tokens,
 };
 pub use source::{Flags, load};
 pub use value::{
-    IpNets, Language, LogFormat, LogLevel, MailSink, Names, Origins, PublicUrl, Registration, SmtpSecurity,
-    Switch, Verification, Words,
+    ClientRegistration, IpNets, Language, LogFormat, LogLevel, MailSink, Names, Origins, PublicUrl,
+    Registration, SmtpSecurity, Switch, Verification, Words,
 };
 
 use crate::base::{Error, Result};
@@ -129,6 +134,7 @@ impl Config {
             return Err(Error::invalid("passkeys.rp_id", reason));
         }
         self.check_mail()?;
+        self.check_pages()?;
         Ok(self)
     }
 }

@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::Setting;
-use super::declared::{Clients, Scopes};
+use super::color::Color;
+use super::provider::{ClientDocuments, ClientRegistration, Declared, Oauth, Outbound};
+use super::section::section;
 use super::source::Values;
 use super::value::{
     IpNets, Language, LogFormat, LogLevel, MailSink, Names, OptionalPath, Origins, PublicUrl, Registration,
@@ -12,39 +14,6 @@ use super::value::{
 };
 use crate::base::Result;
 use crate::crypto::Algorithm;
-
-/// Makes a struct with one field for each setting, the table of them, and the reader.
-macro_rules! section {
-    (
-        $(#[$outer:meta])* $name:ident in $prefix:literal {
-            $( $(#[doc = $doc:literal])+ $field:ident: $type:ty = $default:literal, $allowed:literal; )+
-        }
-        $( parts { $( $part:ident: $part_type:ident, )+ } )?
-    ) => {
-        $(#[$outer])*
-        #[derive(Debug, Clone)]
-        pub struct $name {
-            $( $(#[doc = $doc])+ pub $field: $type, )+
-            $( $( #[doc = concat!("The section `", stringify!($part), "`.")] pub $part: $part_type, )+ )?
-        }
-
-        impl $name {
-            const SETTINGS: &'static [Setting] = &[ $( Setting {
-                key: concat!($prefix, stringify!($field)),
-                default: $default,
-                allowed: $allowed,
-                doc: concat!($( $doc, "\n" ),+),
-            }, )+ ];
-
-            pub(super) fn read(values: &Values) -> Result<Self> {
-                Ok(Self {
-                    $( $field: values.get(concat!($prefix, stringify!($field)))?, )+
-                    $( $( $part: $part_type::read(values)?, )+ )?
-                })
-            }
-        }
-    };
-}
 
 section! {
     /// All settings.
@@ -75,11 +44,14 @@ section! {
         tokens: Tokens,
         oauth: Oauth,
         declared: Declared,
+        client_registration: ClientRegistration,
+        client_documents: ClientDocuments,
         sessions: Sessions,
         throttle: Throttle,
         mfa: Mfa,
         passkeys: Passkeys,
         mail: Mail,
+        pages: Pages,
         outbound: Outbound,
         keys: Keys,
         store: Store,
@@ -156,47 +128,6 @@ section! {
         /// Seconds in which a refresh token that was used already gets the same answer again, so that a lost
         /// answer or a second tab logs nobody out. Later it ends the session.
         refresh_replay_secs: i64 = "30", "a whole number";
-    }
-}
-
-section! {
-    /// The OAuth 2.0 and OpenID Connect provider.
-    Oauth in "oauth." {
-        /// Seconds that an access token of a client is good.
-        access_lifetime_secs: i64 = "900", "a whole number from 1";
-        /// Seconds that an ID token is good.
-        id_token_lifetime_secs: i64 = "3600", "a whole number from 1";
-        /// Seconds that a refresh token of a client is good; every refresh begins them anew.
-        refresh_lifetime_secs: i64 = "2592000", "a whole number from 1";
-        /// Seconds after which a client has to ask the user again, however often it refreshes.
-        grant_lifetime_secs: i64 = "31536000", "a whole number from 1";
-        /// Seconds that a proof of possession (DPoP, RFC 9449) may be old; for so long it is remembered, and good once. It may be
-        /// 10 seconds from the future.
-        dpop_window_secs: i64 = "60", "a whole number from 10";
-        /// Whether every proof has to have a nonce that this server has given. One costs clients another request now and then,
-        /// and keeps anybody from making proofs in advance.
-        dpop_nonce_required: bool = "false", "true or false";
-        /// Seconds in which the user of a device without a browser has to type its code. With more, there is more time to
-        /// guess codes: at 600 one network hits a given code with a chance of less than 2^-27.
-        device_code_lifetime_secs: i64 = "600", "a whole number from 1";
-        /// Seconds that such a device waits between two questions whether its user has answered.
-        device_code_interval_secs: i64 = "5", "a whole number from 1";
-    }
-}
-
-// Tables of their own follow the other settings of their section.
-section! {
-    /// What there is of the OAuth 2.0 and OpenID Connect provider because the file says so.
-    Declared in "oauth." {
-        /// Scopes of your own, beside those of OpenID Connect. description is what people read who are asked to agree. claims
-        /// are told of the user, under names of your own: user_id, username, email, first_name, last_name, roles, permissions,
-        /// is_superuser or created_at; claims_in says where: "userinfo" (if nothing is said), "id_token", "access_token".
-        /// permissions stand in the access token, as far as its user holds them.
-        scopes: Scopes = "[]", "a list of tables; in the environment as JSON";
-        /// Clients, with the fields that POST /oauth-clients takes. At the start they are made and changed to what stands here,
-        /// and are changed nowhere else; one that stands here no longer is switched off. The secret is client_secret, or the
-        /// first line of client_secret_file: 32 random characters at least. Its hash alone is stored.
-        clients: Clients = "[]", "a list of tables; in the environment as JSON";
     }
 }
 
@@ -293,15 +224,25 @@ section! {
 }
 
 section! {
-    /// Requests of this server to others: documents of OAuth clients, and what those are told.
-    Outbound in "outbound." {
-        /// Networks of your own that it may go to, even by plain http. To all else it goes only by https, and only on the
-        /// public internet: who names a URL cannot have it ask what lies behind your firewall.
-        allowed_networks: IpNets = "[]", "a list of addresses and networks, as in [\"10.0.0.0/8\", \"::1\"]";
-        /// Seconds for one request, from the look-up of the name to the last byte of the answer.
-        timeout_secs: u64 = "5", "a whole number from 1";
-        /// A file with certificates (PEM) that other servers may use beside those that the system trusts.
-        ca_file: OptionalPath = "\"\"", "a path";
+    /// What people see in a browser when they sign in.
+    Pages in "pages." {
+        /// What pages call the service. Empty: what authenticator apps show (mfa.issuer).
+        name: String = "\"\"", "any text";
+        /// A picture above each page: PNG, JPEG, GIF, WebP or SVG, at most 256 KiB. It is read at the start. Empty: the name.
+        logo: OptionalPath = "\"\"", "a path";
+        /// The colour of buttons and links. What is written on a button is black or white, whichever can be read.
+        color: Color = "\"#1c5fb8\"", "a colour as in \"#1c5fb8\" that can be told from background (contrast 4.5)";
+        /// The same where a browser wants dark pages.
+        color_dark: Color = "\"#8ab8f5\"", "a colour as in \"#8ab8f5\" that can be told from background_dark (contrast 4.5)";
+        /// What pages are written on.
+        background: Color = "\"#ffffff\"", "a colour as in \"#ffffff\"";
+        /// The same where a browser wants dark pages.
+        background_dark: Color = "\"#14171b\"", "a colour as in \"#14171b\"";
+        /// The language of pages for those whose application and browser want none that there is.
+        language: String = "\"en\"", "\"en\", \"de\" or one of language_dir";
+        /// A directory with files like `fr.json`, objects of texts by their names, for more languages than English and German,
+        /// or for other words. What a file does not say stays as it is.
+        language_dir: OptionalPath = "\"\"", "a path";
     }
 }
 
@@ -354,11 +295,14 @@ pub const SETTINGS: &[&[Setting]] = &[
     Tokens::SETTINGS,
     Oauth::SETTINGS,
     Declared::SETTINGS,
+    ClientRegistration::SETTINGS,
+    ClientDocuments::SETTINGS,
     Sessions::SETTINGS,
     Throttle::SETTINGS,
     Mfa::SETTINGS,
     Passkeys::SETTINGS,
     Mail::SETTINGS,
+    Pages::SETTINGS,
     Outbound::SETTINGS,
     Keys::SETTINGS,
     Store::SETTINGS,

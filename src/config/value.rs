@@ -60,6 +60,17 @@ words! {
     }
 }
 words! {
+    /// Which clients register themselves.
+    ClientRegistration {
+        /// None.
+        Off = "off",
+        /// Those with an initial access token.
+        Token = "token",
+        /// Any.
+        Open = "open",
+    }
+}
+words! {
     /// Whether something is done.
     Switch {
         /// It is.
@@ -298,6 +309,20 @@ list! {
     Origins of String, |text: &str| {
         let url = Option::<PublicUrl>::from_text(text).flatten()?;
         url.path().is_empty().then(|| url.origin().to_owned())
+    }
+}
+list! {
+    /// Names of hosts, in lower case.
+    Hosts of String, |text: &str| {
+        let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-');
+        (!text.is_empty() && text.bytes().all(is_plain)).then(|| text.to_lowercase())
+    }
+}
+list! {
+    /// Absolute URIs without fragment.
+    Uris of String, |text: &str| {
+        let is_uri = url::Url::parse(text).is_ok() && !text.contains('#');
+        (is_uri && text.bytes().all(|b| b.is_ascii_graphic())).then(|| text.to_owned())
     }
 }
 list! {

@@ -1,6 +1,8 @@
 //! What is computed: hashes, signatures, tokens. No store, no async, no time of its own.
 pub mod foreign;
 pub mod hash;
+pub mod jwk;
+pub mod jws;
 pub mod jwt;
 pub mod key_token;
 pub mod password;
@@ -16,6 +18,8 @@ pub mod webauthn;
 
 pub use foreign::ForeignHash;
 pub use hash::sha256;
+pub use jwk::VerifyingKey;
+pub use jws::Jws;
 pub use jwt::{AccessClaims, Issuer};
 pub use password::{Cost, Hasher};
 pub use pool::HashingPool;

@@ -14,7 +14,7 @@ use super::hash::sha256;
 use super::signing::Algorithm;
 
 /// Members that only whoever signs may know (RFC 7518 sections 6.2.2, 6.3.2 and 6.4).
-const PRIVATE: &[&str] = &["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+pub(super) const PRIVATE: &[&str] = &["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 /// Bytes of an RSA modulus: 2048 to 8192 bits.
 const MODULUS: std::ops::RangeInclusive<usize> = 256..=1024;
 /// Bytes of an RSA exponent: who chooses a long one has others work.

@@ -17,6 +17,7 @@ pub struct Cookies {
     csrf: String,
     browser: String,
     form: String,
+    begun: String,
     trusted_device: String,
     known_device: String,
     path: String,
@@ -42,6 +43,7 @@ impl Cookies {
             csrf: name("csrf_access_token", path),
             browser: name("session_cookie", path),
             form: name("form_cookie", path),
+            begun: name("begun_cookie", path),
             trusted_device: name("trusted_device_cookie", path),
             known_device: name("known_device_cookie", path),
             path: path.to_owned(),
@@ -94,6 +96,29 @@ impl Cookies {
     pub fn of_form(&self, value: &str) -> Result<HeaderValue> {
         const DAY_SECS: i64 = 24 * 3600;
         self.make(&self.form, value, &self.path, DAY_SECS, true)
+    }
+
+    /// The request that somebody has begun and goes on with after a mail, for pages alone.
+    #[must_use]
+    pub fn begun<'h>(&self, headers: &'h HeaderMap) -> Option<&'h str> {
+        find(headers, &self.begun).ok().flatten()
+    }
+
+    /// The cookie of a request that was begun.
+    ///
+    /// # Errors
+    /// As [`Cookies::of_session`].
+    pub fn of_begun(&self, query: &str) -> Result<HeaderValue> {
+        const HOUR_SECS: i64 = 3600;
+        self.make(&self.begun, query, &self.path, HOUR_SECS, true)
+    }
+
+    /// Has the browser drop the request that was begun.
+    ///
+    /// # Errors
+    /// As [`Cookies::of_session`].
+    pub fn without_begun(&self) -> Result<HeaderValue> {
+        self.make(&self.begun, "", &self.path, 0, true)
     }
 
     /// The token of a trusted device that came in a cookie.

@@ -10,7 +10,7 @@ use poem_openapi::{ApiResponse, Object};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::protocol::ProtocolFailure;
+use super::protocol::{ProtocolFailure, is_registration};
 use crate::base::{Error, FieldError, Timestamp};
 
 /// The challenge of RFC 6750 section 3.
@@ -123,6 +123,18 @@ pub fn status(error: &Error) -> StatusCode {
     }
 }
 
+/// After how many seconds it makes sense to try again.
+#[must_use]
+pub fn retry_after(error: &Error) -> Option<u64> {
+    match error {
+        Error::RateLimited { retry_after_secs, .. }
+        | Error::TooManyAttempts { retry_after_secs }
+        | Error::Busy { retry_after_secs } => Some(*retry_after_secs),
+        Error::Unavailable(_) => Some(5),
+        _ => None,
+    }
+}
+
 /// An error ready to be written down.
 struct Rendered {
     status: StatusCode,
@@ -158,12 +170,12 @@ pub fn render(error: &poem::Error, request_id: &str, now: Timestamp) -> Response
 
 /// The answer for any error at an endpoint whose errors have the form of RFC 6749.
 #[must_use]
-pub fn render_protocol(error: &poem::Error, request_id: &str) -> Response {
+pub fn render_protocol(error: &poem::Error, path: &str, request_id: &str) -> Response {
     let failure = match (error.downcast_ref::<ProtocolFailure>(), domain_error(error)) {
         (Some(failure), _) => failure.clone(),
         (_, Some(ours)) => {
             log(&ours, request_id);
-            ours.into()
+            if is_registration(path) { ProtocolFailure::of_metadata(ours) } else { ours.into() }
         }
         _ => ProtocolFailure::of_status(render_framework(error, request_id).status),
     };
@@ -171,7 +183,7 @@ pub fn render_protocol(error: &poem::Error, request_id: &str) -> Response {
 }
 
 /// The errors of the framework that are ours by meaning.
-fn domain_error(error: &poem::Error) -> Option<Error> {
+pub(super) fn domain_error(error: &poem::Error) -> Option<Error> {
     if let Some(Failure(ours)) = error.downcast_ref() {
         return Some(ours.clone());
     }
@@ -188,13 +200,10 @@ fn render_ours(error: &Error) -> Rendered {
         Error::InvalidToken | Error::TokenExpired | Error::TokenRevoked => {
             set(&mut headers, WWW_AUTHENTICATE, CHALLENGE_BAD_TOKEN);
         }
-        Error::RateLimited { retry_after_secs, .. }
-        | Error::TooManyAttempts { retry_after_secs }
-        | Error::Busy { retry_after_secs } => {
-            headers.insert(RETRY_AFTER, HeaderValue::from(*retry_after_secs));
-        }
-        Error::Unavailable(_) => set(&mut headers, RETRY_AFTER, "5"),
         _ => {}
+    }
+    if let Some(seconds) = retry_after(error) {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     let details = match error {
         Error::Invalid(wrong) => details_of(wrong),

@@ -24,8 +24,10 @@ use super::body::Bodies;
 use super::caller::{self, Authenticator, Credential, Presented};
 use super::cookies::Cookies;
 use super::envelope::{self, Failure, TimedOut};
+use super::error_pages::ErrorPages;
 use super::info::{RequestInfo, shown_user_agent};
 use super::limit::{Allowance, Client, RateLimiter};
+use super::public_path::without;
 use super::routes::Routes;
 use super::{cors, csrf, limit, protocol};
 use crate::base::{Clock, Entropy, Env, Error, Result, entropy};
@@ -56,6 +58,7 @@ pub struct Gate {
     bodies: Bodies,
     allow: AllowTable,
     ids: RequestIds,
+    pages: Option<Arc<dyn ErrorPages>>,
 }
 
 impl Gate {
@@ -82,7 +85,14 @@ impl Gate {
             bodies: Bodies::new(config.http.max_body_bytes),
             allow,
             ids: RequestIds::new(env.entropy.as_ref()),
+            pages: None,
         }
+    }
+
+    /// The same with pages for people.
+    #[must_use]
+    pub fn with_pages(self, pages: Arc<dyn ErrorPages>) -> Self {
+        Self { pages: Some(pages), ..self }
     }
 }
 
@@ -151,8 +161,7 @@ impl Gate {
         if prefix.is_empty() || self.allow.knows(request.uri().path()) {
             return;
         }
-        let rest = request.uri().path_and_query().and_then(|path| path.as_str().strip_prefix(prefix));
-        if let Some(uri) = rest.filter(|rest| rest.starts_with('/')).and_then(|rest| rest.parse().ok()) {
+        if let Some(uri) = without(request.uri(), prefix) {
             *request.uri_mut() = uri;
         }
     }
@@ -195,28 +204,36 @@ impl Gate {
             self.authenticator.refused(info.presenter(), about.method.as_str(), about.uri.path(), ours);
         }
         if error.status() == StatusCode::METHOD_NOT_ALLOWED {
-            self.other_method(&about.method, about.uri.path(), error, &about.id)
+            self.other_method(error, about)
         } else {
-            self.render(error, about.uri.path(), &about.id)
+            self.render(error, about)
         }
     }
 
-    fn render(&self, error: &poem::Error, path: &str, id: &str) -> Response {
-        if protocol::is_protocol(path) {
-            envelope::render_protocol(error, id)
+    fn render(&self, error: &poem::Error, about: &About) -> Response {
+        let (id, path) = (about.id.as_str(), about.uri.path());
+        let for_people = || {
+            let languages = about.info.get().and_then(|info| info.languages.as_ref()?.to_str().ok());
+            let error = envelope::domain_error(error)?;
+            self.pages.as_ref()?.page(path, languages.unwrap_or_default(), &error)
+        };
+        if let Some(page) = for_people() {
+            page
+        } else if protocol::is_protocol(path) {
+            envelope::render_protocol(error, path, id)
         } else {
             envelope::render(error, id, self.clock.now())
         }
     }
 
     /// Says which methods a path takes (RFC 9110 section 15.5.6), and answers OPTIONS with them.
-    fn other_method(&self, method: &Method, path: &str, error: &poem::Error, id: &str) -> Response {
-        let mut response = if method == Method::OPTIONS {
+    fn other_method(&self, error: &poem::Error, about: &About) -> Response {
+        let mut response = if about.method == Method::OPTIONS {
             StatusCode::NO_CONTENT.into_response()
         } else {
-            self.render(error, path, id)
+            self.render(error, about)
         };
-        if let Ok(methods) = HeaderValue::try_from(self.allow.methods(path)) {
+        if let Ok(methods) = HeaderValue::try_from(self.allow.methods(about.uri.path())) {
             response.headers_mut().insert(ALLOW, methods);
         }
         response

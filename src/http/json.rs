@@ -1,4 +1,6 @@
 //! JSON and form bodies: written in the order of their fields, read so that an error names its field.
+use std::marker::PhantomData;
+
 use bytes::Bytes;
 use poem::http::header::CONTENT_TYPE;
 use poem::http::{HeaderValue, StatusCode};
@@ -24,6 +26,12 @@ pub struct Json<T>(pub T);
 
 /// The body of an HTML form, coming.
 pub struct Form<T>(pub T);
+
+/// The body of an HTML form, coming, as it is: documented as `T`, and read by whoever takes it.
+pub struct FormText<T> {
+    pub text: Vec<u8>,
+    documented: PhantomData<fn() -> T>,
+}
 
 /// The body of an HTML form, if there is one.
 pub struct MaybeForm<T>(pub Option<T>);
@@ -167,6 +175,35 @@ impl<'a, T: ParseFromJSON + 'static> ApiExtractor<'a> for Form<T> {
         match request.content_type() {
             Some(given) if Self::check_content_type(given) => {
                 <Self as ParsePayload>::from_request(request, body).await
+            }
+            Some(given) => Err(ContentTypeError::NotSupported { content_type: given.to_owned() }.into()),
+            None => Err(ContentTypeError::ExpectContentType.into()),
+        }
+    }
+}
+
+impl<'a, T: ParseFromJSON + 'static> ApiExtractor<'a> for FormText<T> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+
+    fn request_meta() -> Option<MetaRequest> {
+        <Form<T> as ApiExtractor>::request_meta()
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        _: ExtractParamOptions<Self::ParamType>,
+    ) -> poem::Result<Self> {
+        match request.content_type() {
+            Some(given) if Form::<T>::check_content_type(given) => {
+                let text = <Vec<u8> as FromRequest>::from_request(request, body).await?;
+                Ok(Self { text, documented: PhantomData })
             }
             Some(given) => Err(ContentTypeError::NotSupported { content_type: given.to_owned() }.into()),
             None => Err(ContentTypeError::ExpectContentType.into()),

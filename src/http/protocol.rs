@@ -19,13 +19,20 @@ use crate::base::{Error, FieldError};
 
 const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 /// What lies below `/oauth2`, but for what people see in a browser.
-const ENDPOINTS: &[&str] = &["token", "userinfo", "introspect", "revoke", "device_authorization"];
+const ENDPOINTS: &[&str] =
+    &["token", "userinfo", "introspect", "revoke", "par", "device_authorization", "register"];
 
 /// Whether a path is one of those endpoints, or lies below one.
 #[must_use]
 pub fn is_protocol(path: &str) -> bool {
     let first = path.strip_prefix("/oauth2/").and_then(|rest| rest.split('/').next());
     first.is_some_and(|first| ENDPOINTS.contains(&first))
+}
+
+/// Whether a path is one where clients say what they are.
+#[must_use]
+pub fn is_registration(path: &str) -> bool {
+    path.strip_prefix("/oauth2/register").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Whether pages of any origin may read what a path answers: it depends on nothing that a browser sends by itself. Never the
@@ -90,6 +97,17 @@ impl ProtocolFailure {
         Self { dpop_nonce: nonce.into(), ..self }
     }
 
+    /// The error for what a client says of itself (RFC 7591 section 3.2.2).
+    #[must_use]
+    pub fn of_metadata(error: Error) -> Self {
+        let word = match &error {
+            Error::Invalid(wrong) if wrong.field == "redirect_uris" => "invalid_redirect_uri",
+            Error::Invalid(_) | Error::Malformed(_) => "invalid_client_metadata",
+            _ => return error.into(),
+        };
+        Self { error: word, ..error.into() }
+    }
+
     /// The error for what the framework found.
     #[must_use]
     pub fn of_status(status: StatusCode) -> Self {
@@ -97,7 +115,7 @@ impl ProtocolFailure {
             StatusCode::METHOD_NOT_ALLOWED => ("invalid_request", "this endpoint does not take this method"),
             StatusCode::PAYLOAD_TOO_LARGE => ("invalid_request", "the body is too large"),
             StatusCode::UNSUPPORTED_MEDIA_TYPE => {
-                ("invalid_request", "the body must be application/x-www-form-urlencoded")
+                ("invalid_request", "this endpoint does not take a body of this media type")
             }
             StatusCode::NOT_FOUND => ("invalid_request", "there is no such endpoint"),
             StatusCode::SERVICE_UNAVAILABLE => ("temporarily_unavailable", "the request took too long"),

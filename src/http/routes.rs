@@ -3,7 +3,8 @@ use std::collections::HashMap;
 
 use futures_util::future::BoxFuture;
 use poem::endpoint::{BoxEndpoint, DynEndpoint};
-use poem::http::Method;
+use poem::error::MethodNotAllowedError;
+use poem::http::{Method, StatusCode};
 use poem::{EndpointExt, IntoEndpoint, Request, Response, Route};
 use poem_openapi::{OpenApi, OpenApiService};
 
@@ -52,11 +53,28 @@ impl Routes {
         let of_api = |area| self.areas.iter().any(|known| known == area);
         let endpoint = match self.plain(&request) {
             Some(endpoint) => endpoint,
+            None if self.has_other_methods(&request) => return self.call_api(request),
             None if of_api(first_segment(request.uri().path())) => &self.api,
             None => &self.beside,
         };
         // Not the trait `Endpoint`, which has a future of its own around this one.
         DynEndpoint::call(endpoint.as_ref(), request)
+    }
+
+    /// Whether a path is known, and this method of it is not. `HEAD` is that of what `GET` reads.
+    fn has_other_methods(&self, request: &Request) -> bool {
+        request.method() != Method::HEAD && self.plain.contains_key(request.uri().path())
+    }
+
+    /// The API knows nothing of what stands beside it in the same area: then the method is what is not there.
+    fn call_api(&self, request: Request) -> BoxFuture<'_, poem::Result<Response>> {
+        Box::pin(async move {
+            let answer = DynEndpoint::call(self.api.as_ref(), request).await;
+            answer.map_err(|error| match error.status() {
+                StatusCode::NOT_FOUND => MethodNotAllowedError.into(),
+                _ => error,
+            })
+        })
     }
 
     fn plain(&self, request: &Request) -> Option<&BoxEndpoint<'static>> {

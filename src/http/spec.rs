@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use super::envelope::status;
-use super::protocol::is_protocol;
+use super::protocol::{is_protocol, is_registration};
 use crate::base::{Error, Result, SecondFactor, Secret, Timestamp};
 
 /// What an operation can fail with beside what follows from its form, by operation id.
@@ -47,7 +47,7 @@ pub fn complete(document: &str, facts: &Facts) -> Result<Value> {
                 operation["security"] = json!([{}, {"bearer": []}, {"cookie": []}, {"api_key": []}]);
             }
             if is_protocol(path) {
-                describe_protocol(operation)?;
+                describe_protocol(path, operation)?;
             } else {
                 describe(operation, &codes)?;
             }
@@ -109,14 +109,19 @@ fn state_permission(operation: &mut Value, permission: &str) {
 }
 
 /// Writes the errors of RFC 6749 into an operation, with an example of each.
-fn describe_protocol(operation: &mut Value) -> Result<()> {
+fn describe_protocol(path: &str, operation: &mut Value) -> Result<()> {
+    let (wrong, refused) = if is_registration(path) {
+        ("invalid_client_metadata", "invalid_token")
+    } else {
+        ("invalid_request", "invalid_client")
+    };
     let responses = operation["responses"].as_object_mut();
     let responses = responses.ok_or_else(|| Error::internal("an operation without responses"))?;
     for (status, error, about) in [
-        (400, "invalid_request", "What is wrong with the request"),
-        (401, "invalid_client", "The client or the token is not good"),
+        (400, wrong, "What is wrong with the request"),
+        (401, refused, "The client or the token is not good"),
         (413, "invalid_request", "The body is too large"),
-        (415, "invalid_request", "The body is no form"),
+        (415, "invalid_request", "The body has another media type"),
         (429, "temporarily_unavailable", "The client asks too often"),
         (500, "server_error", "Something went wrong; the log has it"),
         (503, "temporarily_unavailable", "The server has more work than it may queue"),

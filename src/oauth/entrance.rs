@@ -16,14 +16,14 @@ use crate::rbac::{Initiator, Who};
 ///
 /// # Errors
 /// Those of [`authenticate`]; `temporarily_unavailable` for one that asks too often.
-pub fn admit(
+pub async fn admit(
     clients: &LiveClients,
     limiter: &RateLimiter,
     request: &Request,
     claimed: Claimed,
     now: Timestamp,
 ) -> Result<(Arc<Client>, Initiator), ProtocolFailure> {
-    let (client, by) = recognise(clients, limiter, request, claimed, now)?;
+    let (client, by) = recognise(clients, limiter, request, claimed, now).await?;
     count(limiter, &client, now)?;
     Ok((client, by))
 }
@@ -32,7 +32,7 @@ pub fn admit(
 ///
 /// # Errors
 /// Those of [`authenticate`].
-pub fn recognise(
+pub async fn recognise(
     clients: &LiveClients,
     limiter: &RateLimiter,
     request: &Request,
@@ -40,7 +40,7 @@ pub fn recognise(
     now: Timestamp,
 ) -> Result<(Arc<Client>, Initiator), ProtocolFailure> {
     let info = RequestInfo::of(request)?;
-    match authenticate(clients, request.headers(), claimed, now) {
+    match authenticate(clients, request.headers(), claimed, now).await {
         Ok(client) => Ok((client, info.initiator(Who::Nobody))),
         Err(refused) => {
             count_stranger(limiter, request, now)?;
@@ -76,7 +76,13 @@ pub fn count_stranger(limiter: &RateLimiter, request: &Request, now: Timestamp) 
 /// As what a client is counted.
 #[must_use]
 pub fn counted_as(id: &ClientId) -> limit::Client {
+    counted_by(id.as_str())
+}
+
+/// As what something is counted that has a name.
+#[must_use]
+pub fn counted_by(name: &str) -> limit::Client {
     let mut key = [0; 16];
-    key.copy_from_slice(&sha256(&[id.as_str().as_bytes()])[..16]);
+    key.copy_from_slice(&sha256(&[name.as_bytes()])[..16]);
     limit::Client::Application(key)
 }

@@ -10,7 +10,7 @@ const BASIC: &str = "Basic realm=\"auth-service\", charset=\"UTF-8\"";
 
 /// The client is not who it says, or not in the way that it has registered.
 #[must_use]
-pub fn invalid_client(why: &'static str) -> ProtocolFailure {
+pub fn invalid_client(why: impl Into<Cow<'static, str>>) -> ProtocolFailure {
     let failure = ProtocolFailure::new("invalid_client", why).with_status(StatusCode::UNAUTHORIZED);
     failure.with_challenge(BASIC)
 }

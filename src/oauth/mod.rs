@@ -1,7 +1,10 @@
 //! The OAuth 2.0 authorization server and OpenID Connect provider.
+pub mod assertion;
 pub mod authorize;
+pub mod backchannel;
 pub mod claims;
 pub mod client;
+pub mod client_document;
 pub mod consent;
 pub mod custom;
 pub mod device;
@@ -10,9 +13,12 @@ pub mod dpop;
 pub mod entrance;
 pub mod error;
 pub mod grant;
+pub mod initial_token;
 pub mod introspection;
-mod logout;
+pub mod logout;
 pub mod page;
+pub mod pushed;
+pub mod registration;
 pub mod revocation;
 pub mod scope;
 pub mod token;

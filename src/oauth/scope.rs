@@ -76,6 +76,13 @@ impl Scopes {
         self.0.iter().all(|name| other.has(name))
     }
 
+    /// These, but for one.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
+        self.0.retain(|known| known != name);
+        self
+    }
+
     /// These and those of another list.
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {

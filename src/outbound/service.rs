@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
-use hyper::header::{HOST, HeaderValue, USER_AGENT};
+use hyper::header::{ACCEPT, HOST, HeaderValue, USER_AGENT};
 use hyper::rt::{Read, Write};
 use hyper::{Request, Response, Uri};
 use hyper_util::rt::TokioIo;
@@ -81,6 +81,15 @@ impl Outbound {
             && url.has_host()
             && url.username().is_empty()
             && url.password().is_none()
+    }
+
+    /// Asks for a JSON document.
+    ///
+    /// # Errors
+    /// As [`Outbound::send`].
+    pub async fn get(&self, url: &str, max_bytes: usize) -> Result<Response<Bytes>, Failure> {
+        let request = Request::get(url).header(ACCEPT, "application/json").body(Bytes::new());
+        self.send(request.map_err(|_| Failure::Url)?, max_bytes).await
     }
 
     /// Asks another server: `request` has its whole URL as its URI. An answer of any status is an answer, a redirect among

@@ -13,8 +13,9 @@ use crate::base::{Error, Result, Timestamp};
 /// How far a chain of roles that include each other may reach.
 const MAX_DEPTH: usize = 8;
 /// Permissions of this service that an administrator who is no superuser does not have. Whoever imports chooses the
-/// password hashes of others.
-const NOT_FOR_ADMINS: &[&str] = &["permissions:write", "roles:write", "users:import"];
+/// password hashes of others; a client that exchanges tokens acts for anybody.
+const NOT_FOR_ADMINS: &[&str] =
+    &["permissions:write", "roles:write", "tokens:exchange", "tokens:impersonate", "users:import"];
 
 /// What every person may do, whatever the role of everyone says.
 const EVERYONES: &[&str] =

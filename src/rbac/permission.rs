@@ -232,6 +232,10 @@ permissions! {
     ServiceAccountsWrite = "service-accounts:write",
     /// Give service accounts roles
     ServiceAccountsRoles = "service-accounts:roles",
+    /// Of clients: act for users of other clients (RFC 8693), and be named in what they do
+    TokensExchange = "tokens:exchange",
+    /// Of clients that may exchange tokens: act for users without being named
+    TokensImpersonate = "tokens:impersonate",
     /// Remove second factors and passkeys of any account
     UsersFactors = "users:factors",
     /// List and end API keys of any account

@@ -63,12 +63,13 @@ pub async fn run(config: Config, store: Store) -> Result<()> {
     let app = App::open(config, Env::system(), store).await?;
     app.declare().await?;
     let (stop, stopped) = watch::channel(false);
-    let endpoint = Arc::new(app.endpoint(|route| route)?);
+    let endpoint = Arc::new(app.endpoint(|route| route));
     let limits = within_file_limit(app.config.http.clone());
     let served = tokio::spawn(listener::serve(tcp, endpoint, limits, stopped));
     let admin = tokio::spawn(socket::serve(admin_socket, app.admin()));
     let tending = tokio::spawn(tend(app.clone()));
     let mailing = tokio::spawn(app.mail.clone().run());
+    let telling = tokio::spawn(app.backchannel.as_ref().clone().run());
     announce(&app, address).await;
     signals.first().await;
     tracing::info!("stopping");
@@ -80,6 +81,7 @@ pub async fn run(config: Config, store: Store) -> Result<()> {
     admin.abort();
     tending.abort();
     mailing.abort();
+    telling.abort();
     app.finish().await;
     let store = app.store.clone();
     tokio::task::spawn_blocking(move || store.close()).await.map_err(Error::internal)?;

@@ -8,8 +8,23 @@ use crate::account::{self, User};
 use crate::audit::{self, Event};
 use crate::base::{Error, Id, Result, Timestamp};
 use crate::mail::{self, Mailer};
+use crate::oauth::backchannel;
 use crate::rbac::{Initiator, SubjectId};
-use crate::store::{Tx, WriteTx};
+use crate::store::{Sweep, Tx, WriteTx};
+
+/// How sessions end that nobody has refreshed: their clients are told of that end as of any other.
+pub const SWEEPS: [Sweep; 1] = [Sweep {
+    table: table::NAME,
+    end: |tx, key, now| {
+        let Some(session) = table::by_key(tx, key)? else { return Ok(None) };
+        if !session.is_over(now) {
+            return Ok(Some(session.expires_at));
+        }
+        backchannel::change::session_ended(tx, session.id, now)?;
+        table::remove(tx, &session);
+        Ok(None)
+    },
+}];
 
 /// What the change of a refresh came to.
 pub(super) enum Refreshed {

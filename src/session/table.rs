@@ -46,27 +46,17 @@ impl From<ExchangeV1> for Exchange {
     }
 }
 
-/// How rows of these tables end.
-pub const SWEEPS: [Sweep; 2] = [
-    Sweep {
-        table: SESSIONS.name(),
-        end: |tx, key, now| {
-            let Some(session) = SESSIONS.get(tx, key)? else { return Ok(None) };
-            if session.is_over(now) {
-                remove(tx, &session);
-                return Ok(None);
-            }
-            Ok(Some(session.expires_at))
-        },
+/// The table of sessions, for whatever belongs to one.
+pub const NAME: &str = SESSIONS.name();
+
+/// How rows of these tables end, but for sessions: whose end concerns others, too.
+pub const SWEEPS: [Sweep; 1] = [Sweep {
+    table: REVOKED.name(),
+    end: |tx, key, _| {
+        REVOKED.remove(tx, key);
+        Ok(None)
     },
-    Sweep {
-        table: REVOKED.name(),
-        end: |tx, key, _| {
-            REVOKED.remove(tx, key);
-            Ok(None)
-        },
-    },
-];
+}];
 
 /// Looks at every row of these tables.
 pub const CHECKS: &[(&str, Check)] = &[
@@ -90,6 +80,14 @@ pub const CHECKS: &[(&str, Check)] = &[
 /// `Error::Unavailable` when the store does not serve, here and below.
 pub fn by_id(tx: &impl Tx, id: Id<Session>) -> Result<Option<Session>> {
     SESSIONS.get(tx, id.as_bytes())
+}
+
+/// The session in a row of the expiry index.
+///
+/// # Errors
+/// As [`by_id`].
+pub fn by_key(tx: &impl Tx, key: &[u8]) -> Result<Option<Session>> {
+    SESSIONS.get(tx, key)
 }
 
 /// One page of the sessions of a user, the oldest first.

@@ -38,6 +38,21 @@ async fn a_client_is_registered_shown_changed_and_deleted() {
         let bare =
             place.json(&["--json", "client", "change", "album", "--permissions", "", "--client-uri", ""]);
         assert_eq!((&bare["permissions"], &bare["client_uri"]), (&json!([]), &Value::Null));
+        let told = [
+            "--backchannel-logout-uri",
+            "https://a.example/out",
+            "--frontchannel-logout-uri",
+            "https://a.example/f",
+        ];
+        let change = ["--json", "client", "change", "album"];
+        let changed = place.json(&[&change[..], &told].concat());
+        assert_eq!(changed["backchannel_logout_uri"], "https://a.example/out");
+        assert_eq!(changed["frontchannel_logout_uri"], "https://a.example/f");
+        let bare = place.json(&[&change[..], &["--backchannel-logout-uri", ""]].concat());
+        assert_eq!(bare["backchannel_logout_uri"], Value::Null);
+        let deliveries = place.json(&["--json", "client", "deliveries", "album"]);
+        assert_eq!(deliveries["items"], json!([]));
+        place.run(&["client", "deliveries", "nobody"]).refusal(1);
         let rotated = place.json(&["--json", "client", "rotate-secret", "album", "--overlap", "3600"]);
         for secret in [&made["client_secret"], &rotated["client_secret"]] {
             assert_eq!(token(server, "album", secret).await, good);
@@ -54,6 +69,53 @@ async fn a_client_is_registered_shown_changed_and_deleted() {
 }
 
 #[tokio::test]
+async fn keys_of_a_client_are_read_from_a_file_and_taken_away_again() {
+    both(async |place, _| {
+        place.create("root", &["--superuser"]);
+        // RFC 8037, appendix A.2.
+        let set =
+            r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+        let file = place.file("keys.json", set);
+        let by_key = ["--auth-method", "private_key_jwt", "--grant-types", "client_credentials"];
+        let create = ["--json", "client", "create", "Robot", "--client-id", "robot", "--jwks"];
+        let made = place.json(&[&create[..], &[file.to_str().unwrap()], &by_key].concat());
+        assert_eq!(
+            (&made["jwks"]["keys"][0]["crv"], &made["client_secret"]),
+            (&json!("Ed25519"), &Value::Null)
+        );
+        let none = ["client", "change", "robot", "--jwks", ""];
+        assert!(place.run(&none).refusal(1).contains("jwks"), "it signs with them");
+        let change =
+            ["--json", "client", "change", "robot", "--auth-method", "client_secret_basic", "--jwks", ""];
+        let changed = place.json(&change);
+        assert_eq!(changed["jwks"], Value::Null);
+        assert!(changed["client_secret"].is_string());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_token_that_lets_programs_register_clients_is_made_listed_and_deleted() {
+    both(async |place, _| {
+        place.create("root", &["--superuser"]);
+        let group = ["--json", "client", "registration-token"];
+        let of = |more: &[&'static str]| [&group[..], more].concat();
+        let made = place.json(&of(&["create", "Build servers", "--max-uses", "5", "--lifetime", "60"]));
+        assert!(made["token"].as_str().unwrap().starts_with("asi_"), "{made}");
+        assert_eq!((&made["uses"], &made["max_uses"]), (&json!(0), &json!(5)));
+        let list = place.json(&of(&["list"]));
+        assert_eq!(list["items"][0]["id"], made["id"]);
+        assert!(list["items"][0].get("token").is_none(), "a token is shown once");
+        let id = made["id"].as_str().unwrap();
+        place.run(&["client", "registration-token", "delete", id]).text();
+        assert_eq!(place.json(&of(&["list"]))["items"], json!([]));
+        place.run(&["client", "registration-token", "delete", id]).refusal(1);
+        place.run(&["client", "registration-token", "create", "x", "--max-uses", "0"]).refusal(1);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_client_that_cannot_be_so_is_refused_by_the_name_of_its_field() {
     both(async |place, _| {
         place.create("root", &["--superuser"]);
@@ -65,6 +127,12 @@ async fn a_client_that_cannot_be_so_is_refused_by_the_name_of_its_field() {
             ("grant_types", &["--grant-types", "password", uri[0], uri[1]]),
             ("token_endpoint_auth_method", &["--auth-method", "mtls", uri[0], uri[1]]),
             ("roles", &["--roles", "nope", uri[0], uri[1]]),
+            ("jwks", &["--auth-method", "private_key_jwt", uri[0], uri[1]]),
+            ("jwks_uri", &["--jwks-uri", "http://a.example/jwks", uri[0], uri[1]]),
+            (
+                "token_endpoint_auth_signing_alg",
+                &["--auth-method", "client_secret_jwt", "--auth-signing-alg", "ES256", uri[0], uri[1]],
+            ),
         ] {
             let refused = place.run(&[&["client", "create", "App"], args, &["--json"]].concat());
             let error: Value = serde_json::from_str(&refused.refusal(1)).unwrap();

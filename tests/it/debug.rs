@@ -10,6 +10,8 @@ use auth_service::login::model::Pending;
 use auth_service::mail::model::Queued;
 use auth_service::mfa::Factors;
 use auth_service::mfa::model::Totp;
+use auth_service::oauth::initial_token::InitialToken;
+use auth_service::oauth::registration::model::Registration;
 use auth_service::one_time::Started;
 use auth_service::passkey::Purpose;
 use auth_service::passkey::model::Mark;
@@ -91,6 +93,19 @@ fn printed() -> Vec<String> {
         format!("{:?}", Verdict::Renewed(TEXT.to_owned())),
         format!("{:?}", session()),
         format!("{queued:?} {granted:?}"),
+        format!("{:?}", Registration { previous: Some(HASH), ..Registration::new(HASH, None, AT) }),
+        format!(
+            "{:?}",
+            InitialToken {
+                id: Id::from_bytes([1; 16]),
+                name: String::new(),
+                hash: HASH,
+                uses: 0,
+                max_uses: 1,
+                created_at: AT,
+                expires_at: AT,
+            }
+        ),
     ]
 }
 

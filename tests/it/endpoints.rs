@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use crate::support::{PUBLIC, Person, TestApp, check_contract_time, golden, operations};
 
 /// Answers that may be kept by caches, and why.
-const CACHEABLE: [(&str, &str); 3] = [
+const CACHEABLE: [(&str, &str); 4] = [
+    ("get_oauth_protected_resource", "it changes with the server alone"),
     ("get_jwks", "public keys are public, and change seldom"),
     ("get_openid_configuration", "it changes with the server alone"),
     ("get_oauth_authorization_server", "it changes with the server alone"),
@@ -168,8 +169,16 @@ async fn nobody_gets_anywhere_without_a_credential() {
         let request = operation.dressed(app.request(operation.method.clone(), &operation.path));
         if operation.is_public() {
             let status = request.send().await.unwrap().status().as_u16();
-            let shows_nothing =
-                ["refresh_token", "oauth_userinfo", "oauth_userinfo_by_post", "oauth_device_authorization"];
+            let shows_nothing = [
+                "refresh_token",
+                "oauth_userinfo",
+                "oauth_userinfo_by_post",
+                "oauth_device_authorization",
+                "oauth_push_request",
+                "oauth_read_registration",
+                "oauth_replace_registration",
+                "oauth_delete_registration",
+            ];
             assert_eq!(status == 401, shows_nothing.contains(&operation.id), "{}: {status}", operation.id);
         } else {
             app.fails(request, 401, "UNAUTHORIZED").await;

@@ -1,5 +1,7 @@
 //! The service over a real socket: one binary, one link, shared helpers.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may stop on the spot")]
+#![recursion_limit = "256"]
+
 mod account;
 mod administration;
 mod api_keys;

@@ -22,20 +22,22 @@ pub fn generate(rng: &dyn Entropy) -> (Secret, [u8; 32]) {
     (text, hash)
 }
 
-/// Says of a request that it came at a time, so that nobody else can say so of another one.
+/// Says of a request that it came at a time from a browser, so that nobody else can say so of another one: whoever was shown
+/// a page is whoever goes on.
 #[must_use]
-pub fn mark(mac: &hmac::Key, query: &str, began: Timestamp) -> String {
+pub fn mark(mac: &hmac::Key, (query, browser): (&str, &str), began: Timestamp) -> String {
     let began = began.secs().to_be_bytes();
-    let tag = hmac::sign(mac, &[&began[..], query.as_bytes()].concat());
+    let length = (browser.len() as u64).to_be_bytes();
+    let tag = hmac::sign(mac, &[&began[..], &length, browser.as_bytes(), query.as_bytes()].concat());
     URL_SAFE_NO_PAD.encode([&began[..], &tag.as_ref()[..MARK_BYTES]].concat())
 }
 
-/// When a request came for the first time, by its mark; `None` for a mark of another one, or an old one.
+/// When a request came for the first time from a browser, by its mark; `None` for a mark of another one, or an old one.
 #[must_use]
-pub fn began(mac: &hmac::Key, query: &str, marked: &str, now: Timestamp) -> Option<Timestamp> {
+pub fn began(mac: &hmac::Key, about: (&str, &str), marked: &str, now: Timestamp) -> Option<Timestamp> {
     let raw = URL_SAFE_NO_PAD.decode(marked).ok()?;
     let began = Timestamp::from_secs(i64::from_be_bytes(*raw.first_chunk::<8>()?));
-    let is_ours = constant_time_eq(mark(mac, query, began).as_bytes(), marked.as_bytes());
+    let is_ours = constant_time_eq(mark(mac, about, began).as_bytes(), marked.as_bytes());
     (is_ours && (0..=PATIENCE).contains(&now.secs_since(began))).then_some(began)
 }
 
@@ -44,14 +46,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mark_is_good_for_its_own_request_and_an_hour() {
+    fn a_mark_is_good_for_its_own_request_and_browser_and_an_hour() {
         let (mac, at) = (hmac::Key::new(hmac::HMAC_SHA256, &[1; 32]), Timestamp::from_secs);
-        let marked = mark(&mac, "a=1", at(100));
-        assert_eq!(began(&mac, "a=1", &marked, at(3700)), Some(at(100)));
-        assert_eq!(began(&mac, "a=1", &marked, at(3701)), None);
-        assert_eq!(began(&mac, "a=1", &marked, at(99)), None);
-        assert_eq!(began(&mac, "a=2", &marked, at(100)), None);
-        assert_eq!(began(&hmac::Key::new(hmac::HMAC_SHA256, &[2; 32]), "a=1", &marked, at(100)), None);
-        assert_eq!(began(&mac, "a=1", "", at(100)), None);
+        let marked = mark(&mac, ("a=1", "b"), at(100));
+        assert_eq!(began(&mac, ("a=1", "b"), &marked, at(3700)), Some(at(100)));
+        assert_eq!(began(&mac, ("a=1", "b"), &marked, at(3701)), None);
+        assert_eq!(began(&mac, ("a=1", "b"), &marked, at(99)), None);
+        assert_eq!(began(&mac, ("a=2", "b"), &marked, at(100)), None);
+        assert_eq!(began(&mac, ("a=1", "c"), &marked, at(100)), None);
+        assert_eq!(began(&mac, ("=1", "ba"), &marked, at(100)), None);
+        assert_eq!(began(&hmac::Key::new(hmac::HMAC_SHA256, &[2; 32]), ("a=1", "b"), &marked, at(100)), None);
+        assert_eq!(began(&mac, ("a=1", "b"), "", at(100)), None);
     }
 }

@@ -4,8 +4,11 @@ use crate::base::Timestamp;
 
 /// What is known of whoever asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each answers a question of its own")]
 pub struct SignedIn {
     pub auth_time: Timestamp,
+    /// Whether it was chosen for this request.
+    pub is_chosen: bool,
     /// Whether it may use this client at all.
     pub is_allowed: bool,
     /// Whether it has let the client have all this before, or is not asked.
@@ -18,6 +21,8 @@ pub struct SignedIn {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
     SignIn,
+    /// Whether it is the account that is signed in.
+    SelectAccount,
     AskConsent,
     Issue,
     Refuse(Refusal),
@@ -40,6 +45,9 @@ pub fn decide(
         }
         return Decision::SignIn;
     };
+    if prompt.select_account && !user.is_chosen && !has_just_signed_in(user, began) {
+        return Decision::SelectAccount;
+    }
     if !user.is_allowed {
         return refuse("access_denied", "the user may not use this client");
     }
@@ -62,9 +70,13 @@ fn is_fresh(
     began: Option<Timestamp>,
     now: Timestamp,
 ) -> bool {
-    let since_then = began.is_some_and(|began| user.auth_time >= began);
     let too_old = request.max_age.is_some_and(|seconds| now.secs_since(user.auth_time) > seconds);
-    since_then || !request.prompt.sign_in && !too_old
+    has_just_signed_in(user, began) || !request.prompt.sign_in && !too_old
+}
+
+/// Whether whoever is signed in has done so for this request.
+fn has_just_signed_in(user: &SignedIn, began: Option<Timestamp>) -> bool {
+    began.is_some_and(|began| user.auth_time >= began)
 }
 
 #[cfg(test)]
@@ -96,11 +108,13 @@ mod tests {
             max_age,
             login_hint: None,
             id_token_hint: None,
+            kept_as: None,
         }
     }
 
     fn user(age: i64) -> SignedIn {
-        SignedIn { auth_time: NOW.plus_secs(-age), is_allowed: true, has_consented: true, is_limited: false }
+        let auth_time = NOW.plus_secs(-age);
+        SignedIn { auth_time, is_chosen: false, is_allowed: true, has_consented: true, is_limited: false }
     }
 
     fn error(decision: Decision) -> &'static str {
@@ -136,6 +150,19 @@ mod tests {
         assert_eq!(decide(&asks, Some(&user(1)), None, NOW), Decision::SignIn);
         assert_eq!(decide(&asks, Some(&user(31)), began, NOW), Decision::SignIn);
         assert_eq!(decide(&asks, Some(&user(30)), began, NOW), Decision::Issue);
+    }
+
+    #[test]
+    fn an_account_is_chosen_once_for_a_request() {
+        let began = Some(NOW.plus_secs(-30));
+        let asks = request(Prompt { select_account: true, ..Prompt::default() }, None);
+        assert_eq!(decide(&asks, None, began, NOW), Decision::SignIn);
+        assert_eq!(decide(&asks, Some(&user(31)), began, NOW), Decision::SelectAccount);
+        assert_eq!(decide(&asks, Some(&user(30)), began, NOW), Decision::Issue);
+        let chosen = SignedIn { is_chosen: true, ..user(31) };
+        assert_eq!(decide(&asks, Some(&chosen), None, NOW), Decision::Issue);
+        let stranger = SignedIn { has_consented: false, ..chosen };
+        assert_eq!(decide(&asks, Some(&stranger), None, NOW), Decision::AskConsent);
     }
 
     #[test]

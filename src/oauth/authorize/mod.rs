@@ -3,9 +3,13 @@ pub mod code;
 pub(in crate::oauth) mod consent;
 pub mod decide;
 pub mod http;
+mod mail_sign_in;
+pub mod object;
 pub mod parameters;
+mod read;
 pub mod request;
+mod select_account;
 pub mod service;
-mod sign_in;
+pub mod sign_in;
 
 pub use service::Authorization;

@@ -1,6 +1,8 @@
 //! The parameters of an authorization request, as they came. Pure.
 use std::collections::BTreeMap;
 
+use super::request::Refusal;
+
 /// Names and values; of one that came twice, that it did (RFC 6749 section 3.1).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Parameters {
@@ -8,6 +10,20 @@ pub struct Parameters {
     /// The one parameter that may come several times (RFC 8707 section 2).
     pub resources: Vec<String>,
     pub repeated: Option<String>,
+    pub origin: Origin,
+}
+
+/// How a request has come.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The reference that it is kept under (`request_uri`), if it is kept.
+    pub kept_as: Option<String>,
+    /// From its client itself (RFC 9126).
+    pub is_pushed: bool,
+    /// Signed by its client (RFC 9101).
+    pub is_signed: bool,
+    /// What is wrong with what its client has signed.
+    pub broken: Option<Refusal>,
 }
 
 impl Parameters {
@@ -30,10 +46,22 @@ impl Parameters {
         self.values.get(name).map(String::as_str)
     }
 
-    /// The same request as a query string, without parameters that are this server's own.
+    pub fn set(&mut self, name: &str, value: String) {
+        self.values.insert(name.to_owned(), value);
+    }
+
+    pub fn remove(&mut self, name: &str) {
+        self.values.remove(name);
+    }
+
+    /// The same request as a query string, without parameters that are this server's own. Of one that is kept, its reference.
     #[must_use]
     pub fn to_query(&self, without: &[&str]) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
+        if let Some(uri) = &self.origin.kept_as {
+            let client = self.get("client_id").unwrap_or_default();
+            return query.append_pair("client_id", client).append_pair("request_uri", uri).finish();
+        }
         for (name, value) in self.values.iter().filter(|(name, _)| !without.contains(&name.as_str())) {
             query.append_pair(name, value);
         }

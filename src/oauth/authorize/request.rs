@@ -6,6 +6,7 @@ use crate::crypto::Thumbprint;
 use crate::oauth::client::Client;
 use crate::oauth::client::model::GrantType;
 use crate::oauth::grant::model::Consented;
+use crate::oauth::pushed::model::is_ours;
 use crate::oauth::scope::{OFFLINE_ACCESS, OPENID, STANDARD, Scopes, scope_of};
 
 const MAX_TEXT: usize = 2048;
@@ -31,11 +32,17 @@ pub struct Destination {
 
 /// What a client wants its user to be asked (OpenID Connect Core section 3.1.2.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a word of the protocol, and they stand beside each other"
+)]
 pub struct Prompt {
     /// Nothing at all.
     pub none: bool,
-    /// To sign in, though somebody may be signed in: `login`, or `select_account`.
+    /// To sign in, though somebody may be signed in: `login`.
     pub sign_in: bool,
+    /// Whether it is the account that is signed in.
+    pub select_account: bool,
     pub consent: bool,
 }
 
@@ -53,6 +60,8 @@ pub struct AuthorizationRequest {
     pub max_age: Option<i64>,
     pub login_hint: Option<String>,
     pub id_token_hint: Option<String>,
+    /// The reference that the request is kept under: it is good for one answer.
+    pub kept_as: Option<String>,
 }
 
 /// An error for the client (RFC 6749 section 4.1.2.1, OpenID Connect Core section 3.1.2.6).
@@ -74,6 +83,9 @@ fn refuse<T>(error: &'static str, description: &'static str) -> Result<T, Refusa
 /// # Errors
 /// What the user is told when that is nowhere.
 pub fn destination(client: &Client, parameters: &Parameters) -> Result<Destination, Unanswerable> {
+    if parameters.get("request_uri").is_some_and(is_ours) {
+        return Err("What the application asked for is over, or was answered already (request_uri).");
+    }
     let Some(redirect_uri) = parameters.get("redirect_uri") else {
         return Err("The application has not said where to go back to (redirect_uri).");
     };
@@ -101,6 +113,7 @@ pub fn check(
     destination: Destination,
 ) -> Result<AuthorizationRequest, Refusal> {
     check_repeated(parameters)?;
+    check_object(parameters)?;
     check_lengths(parameters)?;
     check_unsupported(parameters)?;
     check_response(parameters)?;
@@ -123,6 +136,7 @@ pub fn check(
         max_age,
         login_hint: text("login_hint"),
         id_token_hint: text("id_token_hint"),
+        kept_as: parameters.origin.kept_as.clone(),
     })
 }
 
@@ -131,6 +145,30 @@ fn check_repeated(parameters: &Parameters) -> Result<(), Refusal> {
         Some(_) => refuse("invalid_request", "a parameter came twice"),
         None => Ok(()),
     }
+}
+
+/// What its client has signed is good, if it has signed anything (RFC 9101 section 6).
+fn check_object(parameters: &Parameters) -> Result<(), Refusal> {
+    parameters.origin.broken.map_or(Ok(()), Err)
+}
+
+/// Whether a request has come in the way that its client has registered, or that all have to take: pushed (RFC 9126 section 5),
+/// signed (RFC 9101 section 10.5). What is broken is told by [`check`].
+///
+/// # Errors
+/// For the client.
+pub fn check_way(client: &Client, parameters: &Parameters, all_push: bool) -> Result<(), Refusal> {
+    let (origin, metadata) = (&parameters.origin, &client.metadata);
+    if origin.broken.is_some() {
+        return Ok(());
+    }
+    if (all_push || metadata.requires_pushed_requests) && !origin.is_pushed {
+        return refuse("invalid_request", "the request has to be pushed first (RFC 9126)");
+    }
+    if metadata.requires_signed_requests && !origin.is_signed {
+        return refuse("invalid_request", "the request has to be signed (RFC 9101)");
+    }
+    Ok(())
 }
 
 fn check_lengths(parameters: &Parameters) -> Result<(), Refusal> {
@@ -143,7 +181,7 @@ fn check_lengths(parameters: &Parameters) -> Result<(), Refusal> {
 
 fn check_unsupported(parameters: &Parameters) -> Result<(), Refusal> {
     if parameters.get("request").is_some() {
-        return refuse("request_not_supported", "request objects are not taken");
+        return refuse("invalid_request", "request goes with no request_uri");
     }
     if parameters.get("request_uri").is_some() {
         return refuse("request_uri_not_supported", "references to requests are not taken");
@@ -247,12 +285,13 @@ fn check_prompt(parameters: &Parameters) -> Result<Prompt, Refusal> {
     for word in parameters.get("prompt").unwrap_or_default().split(' ').filter(|word| !word.is_empty()) {
         match word {
             "none" => prompt.none = true,
-            "login" | "select_account" => prompt.sign_in = true,
+            "login" => prompt.sign_in = true,
+            "select_account" => prompt.select_account = true,
             "consent" => prompt.consent = true,
             _ => return refuse("invalid_request", "prompt must be none, login, consent or select_account"),
         }
     }
-    if prompt.none && (prompt.sign_in || prompt.consent) {
+    if prompt.none && (prompt.sign_in || prompt.select_account || prompt.consent) {
         return refuse("invalid_request", "prompt none goes with no other");
     }
     Ok(prompt)

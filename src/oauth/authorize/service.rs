@@ -17,6 +17,9 @@ use crate::oauth::client::{Client, ClientId, LiveClients};
 use crate::oauth::consent::{self, Consent};
 use crate::oauth::grant::model::{CODE_SECS, Code, Consented, Proof};
 use crate::oauth::grant::{Minter, table};
+use crate::oauth::logout;
+use crate::oauth::pushed::model::key_of;
+use crate::oauth::pushed::{self, PushedRequests};
 use crate::rbac::model::roles_of;
 use crate::rbac::{Initiator, RoleName};
 use crate::session::{self, Session};
@@ -32,6 +35,7 @@ pub struct Authorization {
     pub policy: mfa::Policy,
     /// Marks when requests came.
     pub marks: Arc<hmac::Key>,
+    pub pushed: PushedRequests,
 }
 
 /// A request as far as it could be read.
@@ -63,11 +67,13 @@ impl Authorization {
             Ok(destination) => destination,
             Err(why) => return Ok(Err(why)),
         };
-        let request = request::check(&client, parameters, destination.clone());
+        let request = request::check_way(&client, parameters, self.pushed.required)
+            .and_then(|()| request::check(&client, parameters, destination.clone()));
         Ok(Ok(Checked { client, destination, request }))
     }
 
-    /// What becomes of a request of a browser.
+    /// What becomes of a request of a browser. It came for the first time when it `began`; `is_chosen`: its user has chosen
+    /// this account for it.
     ///
     /// # Errors
     /// `Error::Unavailable` when the store does not serve, here and below.
@@ -76,11 +82,12 @@ impl Authorization {
         client: &Client,
         request: &AuthorizationRequest,
         browser: Option<&Browser>,
-        began: Option<Timestamp>,
+        (began, is_chosen): (Option<Timestamp>, bool),
     ) -> Result<Decision> {
         // Somebody else than the client means is nobody to it.
         let browser = browser.filter(|browser| self.is_hinted(client, request, &browser.user));
         let user = browser.map(|browser| self.signed_in(client, &request.wanted, browser)).transpose()?;
+        let user = user.map(|user| SignedIn { is_chosen, ..user });
         Ok(decide(request, user.as_ref(), began, self.env.now()))
     }
 
@@ -95,8 +102,10 @@ impl Authorization {
         let remembered = consent.is_some_and(|consent| consent.covers(client, wanted));
         Ok(SignedIn {
             auth_time: session.auth_time,
+            is_chosen: false,
             is_allowed: is_allowed(client, user),
-            has_consented: client.rules.is_first_party || remembered,
+            // What has said itself what it is cannot be told from another one that says the same (RFC 8252 section 8.6).
+            has_consented: client.rules.is_first_party || remembered && !client.is_on_its_word(),
             is_limited: user.password_change_required || self.policy.requires(user) && !factors.is_on(),
         })
     }
@@ -131,10 +140,11 @@ impl Authorization {
         let now = self.env.now();
         let (text, hash) = code::generate(self.env.entropy.as_ref());
         let Browser { session, user } = browser.clone();
+        let sid = self.store.get(|tx| logout::table::sid(tx, session.id))?;
         let code = Code {
             client: client.id.clone(),
             user: user.id,
-            proof: Proof { session: session.id, auth_time: session.auth_time, amr: session.amr },
+            proof: Proof { session: session.id, sid, auth_time: session.auth_time, amr: session.amr },
             consented: request.wanted.clone(),
             redirect_uri: request.destination.redirect_uri.clone(),
             nonce: request.nonce.clone(),
@@ -145,7 +155,14 @@ impl Authorization {
             redeemed: None,
         };
         let asks = client.clone();
+        let kept = request.kept_as.as_deref().map(key_of);
         let change = move |tx: &mut WriteTx| {
+            // Of two that come with one request at once, one goes on.
+            if let Some(kept) = kept
+                && !pushed::table::spend(tx, &kept)?
+            {
+                return Err(Error::Malformed("What the application asked for was answered already".into()));
+            }
             session::table::by_id(tx, code.proof.session)?.ok_or(Error::TokenRevoked)?;
             let user = account::table::by_id(tx, code.user)?.filter(User::may_go_on);
             let user = user.ok_or(Error::TokenRevoked)?;
@@ -158,6 +175,17 @@ impl Authorization {
         Ok(text)
     }
 
+    /// Ends a request that was refused: it is good for one answer, whichever it is.
+    ///
+    /// # Errors
+    /// `Error::Unavailable` when the store does not serve.
+    pub async fn give_up(&self, request: &AuthorizationRequest) -> Result<()> {
+        match &request.kept_as {
+            Some(uri) => self.pushed.spend(uri).await,
+            None => Ok(()),
+        }
+    }
+
     /// Something that nobody can guess.
     #[must_use]
     pub fn random_text(&self) -> String {
@@ -165,16 +193,16 @@ impl Authorization {
         URL_SAFE_NO_PAD.encode(random)
     }
 
-    /// The text that says when a request came.
+    /// The text that says when a request came from a browser.
     #[must_use]
-    pub fn mark(&self, query: &str) -> String {
-        code::mark(&self.marks, query, self.env.now())
+    pub fn mark(&self, about: (&str, &str)) -> String {
+        code::mark(&self.marks, about, self.env.now())
     }
 
     /// When a request came, by such a text.
     #[must_use]
-    pub fn began(&self, query: &str, marked: Option<&str>) -> Option<Timestamp> {
-        marked.and_then(|marked| code::began(&self.marks, query, marked, self.env.now()))
+    pub fn began(&self, about: (&str, &str), marked: Option<&str>) -> Option<Timestamp> {
+        marked.and_then(|marked| code::began(&self.marks, about, marked, self.env.now()))
     }
 }
 

@@ -65,7 +65,7 @@ fn read_one(client: &DeclaredClient) -> Result<Declared> {
         };
         return Err(Error::invalid("client_secret", reason));
     }
-    Ok(Declared { id, is_active, metadata, rules, secret })
+    Ok(Declared { id, is_active, metadata, rules, secret, sealed: Vec::new() })
 }
 
 /// Over the network a field that is not known is passed over; in a file it is a mistake.

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use super::declaration::at_client;
 use super::live::LiveClients;
 use super::model::{Client, ClientId, ClientSecret, Metadata, Registrar, Rules};
-use super::service::{Clients, check_rules, described, with_rules};
+use super::service::{Clients, check_rules};
 use super::table;
+use super::trail::{described, with_rules};
 use crate::audit;
 use crate::base::{Error, Result, Secret, Timestamp};
 use crate::crypto::sha256;
@@ -19,6 +20,8 @@ pub struct Declared {
     pub metadata: Metadata,
     pub rules: Rules,
     pub secret: Option<Secret>,
+    /// What is kept of the secret if it signs.
+    pub sealed: Vec<u8>,
 }
 
 impl Clients {
@@ -30,9 +33,12 @@ impl Clients {
     /// # Errors
     /// `Error::Invalid` naming the client and the field: a name that another client has, a role or permission that is not
     /// there.
-    pub async fn declare(&self, all: Vec<Declared>) -> Result<()> {
-        for one in &all {
+    pub async fn declare(&self, mut all: Vec<Declared>) -> Result<()> {
+        for one in &mut all {
             self.ensure_keys(&one.metadata).await?;
+            if let Some(secret) = &one.secret {
+                one.sealed = self.sealed(&one.id, one.metadata.authentication, secret)?;
+            }
         }
         let (live, now) = (self.live.clone(), self.env.now());
         let change = move |tx: &mut WriteTx| {
@@ -121,7 +127,11 @@ impl Declared {
     fn secrets(&self, old: &[ClientSecret], now: Timestamp) -> Vec<ClientSecret> {
         let Some(secret) = &self.secret else { return Vec::new() };
         let hash = sha256(&[secret.expose().as_bytes()]);
-        let same = old.iter().find(|one| one.hash == hash && one.expires_at.is_none());
-        vec![same.cloned().unwrap_or(ClientSecret { hash, created_at: now, expires_at: None })]
+        let same = old.iter().find(|one| {
+            let signs = one.signs() != self.sealed.is_empty();
+            signs && one.hash == hash && one.expires_at.is_none()
+        });
+        let new = || ClientSecret { hash, sealed: self.sealed.clone(), created_at: now, expires_at: None };
+        vec![same.cloned().unwrap_or_else(new)]
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use super::model::{Client, ClientId};
 use super::table;
 use crate::base::Result;
+use crate::oauth::assertion::Assertions;
 use crate::store::{Cache, Store, WriteTx};
 
 const CLIENTS_KEPT: u64 = 10_000;
@@ -13,12 +14,14 @@ const CLIENTS_KEPT: u64 = 10_000;
 pub struct LiveClients {
     store: Store,
     clients: Cache<ClientId, Option<Arc<Client>>>,
+    /// What they sign.
+    pub assertions: Assertions,
 }
 
 impl LiveClients {
     #[must_use]
-    pub fn new(store: Store) -> Self {
-        Self { store, clients: Cache::new(CLIENTS_KEPT) }
+    pub fn new(store: Store, assertions: Assertions) -> Self {
+        Self { store, clients: Cache::new(CLIENTS_KEPT), assertions }
     }
 
     /// The client of a name, if there is one that may be used.

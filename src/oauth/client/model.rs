@@ -1,10 +1,12 @@
 //! What a client is: an application that logs its users in with us, or asks for tokens of its own. Pure.
 use std::fmt;
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::keys::ClientKeys;
 use super::redirect::RedirectUri;
+pub use super::secret::ClientSecret;
+pub use super::words::{ApplicationType, Authentication, GrantType, SubjectType};
 use crate::base::{Entropy, Error, Result, Timestamp, constant_time_eq, entropy};
 use crate::crypto::{Algorithm, sha256};
 use crate::oauth::scope::Scopes;
@@ -18,25 +20,6 @@ pub const MAX_SECRETS: usize = 2;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ClientId(String);
 
-/// How a client proves who it is (RFC 7591 section 2, `token_endpoint_auth_method`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Authentication {
-    /// It cannot keep a secret: a program on its user's machine, or in a browser.
-    None,
-    SecretBasic,
-    SecretPost,
-}
-
-/// How a client may come by tokens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum GrantType {
-    AuthorizationCode,
-    RefreshToken,
-    ClientCredentials,
-    /// RFC 8628.
-    DeviceCode,
-}
-
 /// Who has said that there is such a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Registrar {
@@ -45,25 +28,15 @@ pub enum Registrar {
     Configuration,
     /// The client itself (RFC 7591).
     Client,
-}
-
-/// What a user is called towards a client (OpenID Connect Core section 8).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum SubjectType {
-    Public,
-    /// By another name for each sector.
-    Pairwise,
-}
-
-/// A secret of a client, as it is stored.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ClientSecret {
-    pub hash: [u8; 32],
-    pub created_at: Timestamp,
-    pub expires_at: Option<Timestamp>,
+    /// A document of its own, at its name.
+    Document,
 }
 
 /// What a client says of itself (RFC 7591 section 2).
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a member of the registry, and goes with any other"
+)]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Metadata {
     pub name: String,
@@ -71,6 +44,15 @@ pub struct Metadata {
     pub post_logout_redirect_uris: Vec<RedirectUri>,
     pub grants: Vec<GrantType>,
     pub authentication: Authentication,
+    /// If it signs who it is by no other.
+    pub authentication_algorithm: Option<Algorithm>,
+    pub keys: ClientKeys,
+    /// If it signs what it asks for by no other.
+    pub request_object_algorithm: Option<Algorithm>,
+    /// It asks for nothing that it has not signed (RFC 9101 section 10.5).
+    pub requires_signed_requests: bool,
+    /// It asks for nothing that it has not pushed (RFC 9126 section 6).
+    pub requires_pushed_requests: bool,
     pub scopes: Scopes,
     pub id_token_algorithm: Algorithm,
     /// Signed, if one is named.
@@ -87,6 +69,21 @@ pub struct Metadata {
     pub contacts: Vec<String>,
     /// Whether all its access tokens are bound to a key of its (RFC 9449 section 5.2).
     pub binds_access_tokens: bool,
+    /// Where it is told of the ends of sessions (OpenID Connect Back-Channel Logout section 2.2).
+    pub backchannel_logout_uri: Option<String>,
+    pub backchannel_logout_session_required: bool,
+    /// What a browser opens that signs out (OpenID Connect Front-Channel Logout section 2).
+    pub frontchannel_logout_uri: Option<String>,
+    pub frontchannel_logout_session_required: bool,
+    /// None: nothing is said, and its redirect URIs tell.
+    pub application_type: Option<ApplicationType>,
+    /// Whose redirect URIs share the names of its users, where those are pairwise.
+    pub sector_identifier_uri: Option<String>,
+    /// Where a login can be begun by others.
+    pub initiate_login_uri: Option<String>,
+    /// What all copies of the same program say (RFC 7591 section 2).
+    pub software_id: Option<String>,
+    pub software_version: Option<String>,
 }
 
 /// What administrators decide of a client.
@@ -104,6 +101,8 @@ pub struct Rules {
     pub permissions: Vec<Pattern>,
     /// Whether it may find out about tokens of other clients (RFC 7662).
     pub introspects: bool,
+    /// Of which other clients it may exchange tokens, if its permissions let it (RFC 8693).
+    pub exchanges_tokens_of: Vec<ClientId>,
     /// If not as many as everyone.
     pub requests_per_hour: Option<u32>,
 }
@@ -148,6 +147,12 @@ impl ClientId {
         }
     }
 
+    /// The name in a key of a table.
+    #[must_use]
+    pub fn parse_bytes(bytes: &[u8]) -> Option<Self> {
+        Self::parse(str::from_utf8(bytes).ok()?).ok()
+    }
+
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -157,55 +162,6 @@ impl ClientId {
 impl fmt::Display for ClientId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
-    }
-}
-
-/// Enums with the words of a registry.
-macro_rules! registered {
-    ($name:ident, $field:literal { $( $variant:ident = $word:literal, )+ }) => {
-        impl $name {
-            /// All there are.
-            pub const ALL: &[Self] = &[ $( Self::$variant, )+ ];
-
-            /// The word of the registry.
-            #[must_use]
-            pub const fn name(self) -> &'static str {
-                match self { $( Self::$variant => $word, )+ }
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = Error;
-
-            /// # Errors
-            #[doc = concat!("`Error::Invalid` naming `", $field, "` for another word.")]
-            fn from_str(text: &str) -> Result<Self> {
-                let words = || [ $( $word, )+ ].join(", ");
-                let found = Self::ALL.iter().copied().find(|known| known.name() == text);
-                found.ok_or_else(|| Error::invalid($field, format!("must be one of {}", words())))
-            }
-        }
-    };
-}
-
-registered! { Authentication, "token_endpoint_auth_method" {
-    None = "none",
-    SecretBasic = "client_secret_basic",
-    SecretPost = "client_secret_post",
-} }
-registered! { GrantType, "grant_types" {
-    AuthorizationCode = "authorization_code",
-    RefreshToken = "refresh_token",
-    ClientCredentials = "client_credentials",
-    DeviceCode = "urn:ietf:params:oauth:grant-type:device_code",
-} }
-registered! { SubjectType, "subject_type" { Public = "public", Pairwise = "pairwise", } }
-
-impl Authentication {
-    /// Whether a client that proves itself so has a secret of ours.
-    #[must_use]
-    pub const fn has_secret(self) -> bool {
-        matches!(self, Self::SecretBasic | Self::SecretPost)
     }
 }
 
@@ -219,6 +175,11 @@ impl Metadata {
             post_logout_redirect_uris: Vec::new(),
             grants: vec![GrantType::AuthorizationCode],
             authentication: Authentication::SecretBasic,
+            authentication_algorithm: None,
+            keys: ClientKeys::None,
+            request_object_algorithm: None,
+            requires_signed_requests: false,
+            requires_pushed_requests: false,
             scopes: Scopes::default(),
             id_token_algorithm: Algorithm::Rs256,
             userinfo_algorithm: None,
@@ -232,6 +193,15 @@ impl Metadata {
             tos_uri: None,
             contacts: Vec::new(),
             binds_access_tokens: false,
+            backchannel_logout_uri: None,
+            backchannel_logout_session_required: false,
+            frontchannel_logout_uri: None,
+            frontchannel_logout_session_required: false,
+            application_type: None,
+            sector_identifier_uri: None,
+            initiate_login_uri: None,
+            software_id: None,
+            software_version: None,
         }
     }
 }
@@ -245,12 +215,19 @@ impl Default for Rules {
             resources: Vec::new(),
             permissions: Vec::new(),
             introspects: false,
+            exchanges_tokens_of: Vec::new(),
             requests_per_hour: None,
         }
     }
 }
 
 impl Client {
+    /// Whether nobody but itself says what it is.
+    #[must_use]
+    pub fn is_on_its_word(&self) -> bool {
+        matches!(self.registrar, Registrar::Client | Registrar::Document)
+    }
+
     /// Whether it can prove who it is (RFC 6749 section 2.1).
     #[must_use]
     pub fn is_confidential(&self) -> bool {
@@ -278,8 +255,7 @@ impl Client {
     #[must_use]
     pub fn has_secret(&self, secret: &str, now: Timestamp) -> bool {
         let hash = sha256(&[secret.as_bytes()]);
-        let good = |one: &ClientSecret| one.expires_at.is_none_or(|end| now < end);
-        let fits = |one: &ClientSecret| good(one) & constant_time_eq(&one.hash, &hash);
+        let fits = |one: &ClientSecret| one.is_good(now) & constant_time_eq(&one.hash, &hash);
         self.secrets.iter().fold(false, |found, one| found | fits(one))
     }
 
@@ -308,19 +284,13 @@ impl fmt::Debug for Client {
     }
 }
 
-impl fmt::Debug for ClientSecret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientSecret").field("created_at", &self.created_at).finish_non_exhaustive()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn secret(text: &str, at: i64) -> ClientSecret {
         let created_at = Timestamp::from_secs(at);
-        ClientSecret { hash: sha256(&[text.as_bytes()]), created_at, expires_at: None }
+        ClientSecret { hash: sha256(&[text.as_bytes()]), sealed: Vec::new(), created_at, expires_at: None }
     }
 
     #[test]

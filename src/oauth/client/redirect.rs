@@ -58,6 +58,12 @@ impl RedirectUri {
         Url::parse(&self.0).ok().as_ref().and_then(kind_of).unwrap_or(Kind::Web)
     }
 
+    /// Whether it leads to the very machine of whoever follows it.
+    #[must_use]
+    pub fn is_on_this_machine(&self) -> bool {
+        Url::parse(&self.0).is_ok_and(|url| is_here(&url))
+    }
+
     /// The host, for those that have one.
     #[must_use]
     pub fn host(&self) -> Option<String> {
@@ -83,16 +89,19 @@ impl fmt::Display for RedirectUri {
     }
 }
 
-fn kind_of(url: &Url) -> Option<Kind> {
-    let is_here = match url.host() {
+fn is_here(url: &Url) -> bool {
+    match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,
-    };
+    }
+}
+
+fn kind_of(url: &Url) -> Option<Kind> {
     match url.scheme() {
         "https" => url.has_host().then_some(Kind::Web),
-        "http" => is_here.then_some(Kind::Loopback),
+        "http" => is_here(url).then_some(Kind::Loopback),
         scheme => scheme.contains('.').then_some(Kind::PrivateScheme),
     }
 }

@@ -4,19 +4,25 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
 use super::live::LiveClients;
-use super::model::{Client, ClientId, ClientSecret, Metadata, Registrar, Rules};
+use super::model::{Authentication, Client, ClientId, ClientSecret, Metadata, Registrar, Rules};
 use super::table;
-use crate::audit::{self, Event};
+use super::trail::{described, with_rules};
+use super::vault::Vault;
+use crate::audit;
 use crate::base::{Env, Error, Page, PageRequest, Result, Secret, Timestamp, entropy};
 use crate::crypto::sha256;
 use crate::keys::Keys;
+use crate::oauth::{backchannel, consent, registration};
+use crate::outbound::Outbound;
 use crate::rbac::book::Grants;
 use crate::rbac::service::{book_of, check_defined};
-use crate::rbac::{Initiator, Pattern, RoleName};
+use crate::rbac::{Initiator, Pattern};
 use crate::store::{Store, Tx, WriteTx};
 
 /// Secret scanners find leaked ones by it.
 const SECRET_PREFIX: &str = "aso_";
+/// Of the list of a sector.
+const MAX_SECTOR_BYTES: usize = 64 * 1024;
 const MAX_OVERLAP_SECS: i64 = 30 * 24 * 3600;
 
 /// Clients.
@@ -26,6 +32,8 @@ pub struct Clients {
     pub env: Env,
     pub keys: Keys,
     pub live: LiveClients,
+    pub vault: Vault,
+    pub outbound: Outbound,
 }
 
 /// A client that is asked for.
@@ -53,6 +61,22 @@ impl Clients {
     /// `Error::Invalid` naming `client_id` when it is taken, `roles` or `permissions` for one that is not there;
     /// `Error::Forbidden` for permissions that whoever registers it does not hold.
     pub async fn create(&self, by: Initiator, new: NewClient) -> Result<Made> {
+        let Made { client, secret } = self.prepare(new).await?;
+        let live = self.live.clone();
+        let change = move |tx: &mut WriteTx| {
+            insert(tx, &live, (&by, "oauth_client.created"), &client)?;
+            Ok(client)
+        };
+        let client = self.store.write(change).await?;
+        Ok(Made { client, secret })
+    }
+
+    /// The client that is asked for, with its secret, ready to be written.
+    ///
+    /// # Errors
+    /// `Error::Invalid` naming what of its metadata leads nowhere.
+    pub(in crate::oauth) async fn prepare(&self, new: NewClient) -> Result<Made> {
+        self.check_sector(&new.metadata).await?;
         self.ensure_keys(&new.metadata).await?;
         let now = self.env.now();
         let id = new.id.unwrap_or_else(|| ClientId::generate(self.env.entropy.as_ref()));
@@ -66,17 +90,23 @@ impl Clients {
             created_at: now,
             updated_at: now,
         };
-        let (client, secret) = self.with_secret_if_needed(client, now);
-        let live = self.live.clone();
-        let change = move |tx: &mut WriteTx| {
-            check_rules(tx, &by, &client, &Rules::default())?;
-            table::insert(tx, &client)?;
-            live.forget(tx, &client.id);
-            let event = described(&by, "oauth_client.created", &client, now);
-            audit::table::append(tx, with_rules(event, &client, None))?;
-            Ok(client)
-        };
-        let client = self.store.write(change).await?;
+        let (client, secret) = self.with_secret_if_needed(client, now)?;
+        Ok(Made { client, secret })
+    }
+
+    /// What a client is to be instead of `old`, ready to be written. One that needs a secret now and has none gets one.
+    ///
+    /// # Errors
+    /// As [`Clients::prepare`].
+    pub(in crate::oauth) async fn prepare_change(&self, old: &Client, new: Client) -> Result<Made> {
+        let now = self.env.now();
+        let list =
+            |of: &Client| (of.metadata.sector_identifier_uri.clone(), of.metadata.redirect_uris.clone());
+        if list(old) != list(&new) {
+            self.check_sector(&new.metadata).await?;
+        }
+        self.ensure_keys(&new.metadata).await?;
+        let (client, secret) = self.with_secret_if_needed(Client { updated_at: now, ..new }, now)?;
         Ok(Made { client, secret })
     }
 
@@ -103,29 +133,13 @@ impl Clients {
     /// As [`Clients::create`], and `Error::NotFound`; `Error::Invalid` naming `client_id` for one that stands in the
     /// configuration file, here and below.
     pub async fn change(&self, by: Initiator, id: ClientId, make: Box<Change>) -> Result<Made> {
-        let now = self.env.now();
         // What it becomes is found out before the change, where a secret can be made; in it, it still has to be what it was.
         let old = self.read(&id)?;
         check_not_declared(&old)?;
-        let new = Client { updated_at: now, ..make(old.clone())? };
-        self.ensure_keys(&new.metadata).await?;
-        let (new, secret) = self.with_secret_if_needed(new, now);
+        let Made { client: new, secret } = self.prepare_change(&old, make(old.clone())?).await?;
         let live = self.live.clone();
         let change = move |tx: &mut WriteTx| {
-            let found = by_id(tx, &id)?;
-            if found != old {
-                return Err(Error::Busy { retry_after_secs: 1 });
-            }
-            check_rules(tx, &by, &new, &found.rules)?;
-            table::update(tx, &found, &new)?;
-            live.forget(tx, &id);
-            let action = match (found.is_active, new.is_active) {
-                (true, false) => "oauth_client.disabled",
-                (false, true) => "oauth_client.enabled",
-                _ => "oauth_client.changed",
-            };
-            let event = described(&by, action, &new, now);
-            audit::table::append(tx, with_rules(event, &new, Some(&found)))?;
+            update(tx, &live, &by, (&old, &new))?;
             Ok(new)
         };
         let client = self.store.write(change).await?;
@@ -148,7 +162,7 @@ impl Clients {
         if !method.has_secret() {
             return Err(Error::invalid("client_id", "is of a client that has no secret"));
         }
-        let (secret, stored) = self.new_secret(now);
+        let (secret, stored) = self.new_secret(&id, method, now)?;
         let live = self.live.clone();
         let change = move |tx: &mut WriteTx| {
             let old = by_id(tx, &id)?;
@@ -180,11 +194,26 @@ impl Clients {
                 check_not_declared(&old)?;
             }
             check_rules(tx, &by, &old, &old.rules)?;
-            table::remove(tx, &old);
-            live.forget(tx, &id);
-            audit::table::append(tx, described(&by, "oauth_client.deleted", &old, now))
+            remove(tx, &live, (&by, "oauth_client.deleted"), &old, now)
         };
         self.store.write(change).await
+    }
+
+    /// Looks whether the list of a client's sector has all of its redirect URIs (OpenID Connect Registration section 5): who has
+    /// the list lets it have the names that its users have there.
+    async fn check_sector(&self, metadata: &Metadata) -> Result<()> {
+        const FIELD: &str = "sector_identifier_uri";
+        let Some(uri) = &metadata.sector_identifier_uri else { return Ok(()) };
+        let answer = self.outbound.get(uri, MAX_SECTOR_BYTES).await;
+        let answer = answer.map_err(|why| Error::invalid(FIELD, format!("cannot be read: {why}")))?;
+        let listed: Option<Vec<String>> =
+            serde_json::from_slice(answer.body()).ok().filter(|_| answer.status() == 200);
+        let listed = listed.ok_or_else(|| Error::invalid(FIELD, "does not lead to a JSON list of URIs"))?;
+        if metadata.redirect_uris.iter().all(|own| listed.iter().any(|one| one == own.as_str())) {
+            Ok(())
+        } else {
+            Err(Error::invalid(FIELD, "does not list all redirect_uris"))
+        }
     }
 
     /// Sees to it that there is a key for whatever is signed for a client.
@@ -197,27 +226,42 @@ impl Clients {
     }
 
     /// A client that has to have a secret has one that it can be verified by.
-    fn with_secret_if_needed(&self, mut client: Client, now: Timestamp) -> (Client, Option<Secret>) {
+    fn with_secret_if_needed(&self, mut client: Client, now: Timestamp) -> Result<(Client, Option<Secret>)> {
         let method = client.metadata.authentication;
         if !method.has_secret() {
             client.secrets.clear();
-            return (client, None);
+            return Ok((client, None));
         }
+        // What was sent is nothing to sign with, and what signs is not sent.
+        client.secrets.retain(|one| one.signs() == (method == Authentication::SecretJwt));
         if !client.secrets.is_empty() {
-            return (client, None);
+            return Ok((client, None));
         }
-        let (secret, stored) = self.new_secret(now);
-        (client.with_secret(stored, 0), Some(secret))
+        let (secret, stored) = self.new_secret(&client.id, method, now)?;
+        Ok((client.with_secret(stored, 0), Some(secret)))
     }
 
     /// 256 random bits: they need no slow hash (OWASP ASVS 5.0, 6.5.2).
-    fn new_secret(&self, now: Timestamp) -> (Secret, ClientSecret) {
+    fn new_secret(
+        &self,
+        id: &ClientId,
+        method: Authentication,
+        now: Timestamp,
+    ) -> Result<(Secret, ClientSecret)> {
         let rng = self.env.entropy.as_ref();
         let random = Zeroizing::new(entropy::bytes::<32>(rng));
         let secret = Secret::new(format!("{SECRET_PREFIX}{}", URL_SAFE_NO_PAD.encode(&random[..])));
-        let bytes = secret.expose().as_bytes();
-        let stored = ClientSecret { hash: sha256(&[bytes]), created_at: now, expires_at: None };
-        (secret, stored)
+        let sealed = self.sealed(id, method, &secret)?;
+        let hash = sha256(&[secret.expose().as_bytes()]);
+        Ok((secret, ClientSecret { hash, sealed, created_at: now, expires_at: None }))
+    }
+
+    /// What is kept of a secret beside its hash, for whoever signs with it: nothing for everybody else.
+    pub(super) fn sealed(&self, id: &ClientId, method: Authentication, secret: &Secret) -> Result<Vec<u8>> {
+        match method {
+            Authentication::SecretJwt => self.vault.seal(&self.env, id, secret),
+            _ => Ok(Vec::new()),
+        }
     }
 }
 
@@ -230,12 +274,75 @@ fn check_not_declared(client: &Client) -> Result<()> {
     Ok(())
 }
 
+/// Writes a new client, and that it is there.
+///
+/// # Errors
+/// As [`Clients::create`].
+pub(in crate::oauth) fn insert(
+    tx: &mut WriteTx,
+    live: &LiveClients,
+    (by, action): (&Initiator, &str),
+    client: &Client,
+) -> Result<()> {
+    check_rules(tx, by, client, &Rules::default())?;
+    table::insert(tx, client)?;
+    live.forget(tx, &client.id);
+    let event = described(by, action, client, client.created_at);
+    audit::table::append(tx, with_rules(event, client, None))
+}
+
+/// Writes what a client has become, if it still is what it was.
+///
+/// # Errors
+/// As [`Clients::change`].
+pub(in crate::oauth) fn update(
+    tx: &mut WriteTx,
+    live: &LiveClients,
+    by: &Initiator,
+    (old, new): (&Client, &Client),
+) -> Result<()> {
+    let found = by_id(tx, &old.id)?;
+    if found != *old {
+        return Err(Error::Busy { retry_after_secs: 1 });
+    }
+    check_rules(tx, by, new, &found.rules)?;
+    table::update(tx, &found, new)?;
+    live.forget(tx, &new.id);
+    let action = match (found.is_active, new.is_active) {
+        (true, false) => "oauth_client.disabled",
+        (false, true) => "oauth_client.enabled",
+        _ => "oauth_client.changed",
+    };
+    let event = described(by, action, new, new.updated_at);
+    audit::table::append(tx, with_rules(event, new, Some(&found)))
+}
+
+/// Removes a client with what it manages itself by. What it has is good for nothing from then on.
+///
+/// # Errors
+/// `Error::Unavailable` when the store does not serve.
+pub(in crate::oauth) fn remove(
+    tx: &mut WriteTx,
+    live: &LiveClients,
+    (by, action): (&Initiator, &str),
+    client: &Client,
+    now: Timestamp,
+) -> Result<()> {
+    table::remove(tx, client);
+    registration::table::remove(tx, &client.id)?;
+    consent::table::client_is_gone(tx, &client.id, now)?;
+    backchannel::table::client_is_gone(tx, &client.id, now)?;
+    live.forget(tx, &client.id);
+    audit::table::append(tx, described(by, action, client, now))
+}
+
 fn by_id(tx: &impl Tx, id: &ClientId) -> Result<Client> {
     table::by_id(tx, id)?.ok_or(Error::NotFound("OAuth client"))
 }
 
 /// Whoever acts on a client holds what the client holds, and names roles and permissions that are there.
 pub(super) fn check_rules(tx: &impl Tx, by: &Initiator, client: &Client, before: &Rules) -> Result<()> {
+    check_own_word(client)?;
     let (rules, book) = (&client.rules, book_of(tx)?);
     let gone =
         rules.roles.iter().find(|role| !before.roles.contains(role) && book.role(role.as_str()).is_none());
@@ -248,36 +355,17 @@ pub(super) fn check_rules(tx: &impl Tx, by: &Initiator, client: &Client, before:
     rules.permissions.iter().chain(&before.permissions).try_for_each(|one| by.check(tx, &Grants::of(one)))
 }
 
-pub(super) fn described(by: &Initiator, action: &str, client: &Client, now: Timestamp) -> Event {
-    let event =
-        Event::new(by, action, now).with("client", client.id.as_str()).with("name", &client.metadata.name);
-    let uris: Vec<_> =
-        client.metadata.redirect_uris.iter().map(super::redirect::RedirectUri::as_str).collect();
-    event.with("redirect_uris", uris.join(" "))
-}
-
-/// What a client may do and how it proves who it is; of what was otherwise before, that too.
-pub(super) fn with_rules(mut event: Event, new: &Client, old: Option<&Client>) -> Event {
-    fn facts(client: &Client) -> [(&'static str, String); 5] {
-        let (metadata, rules) = (&client.metadata, &client.rules);
-        let roles: Vec<_> = rules.roles.iter().map(RoleName::as_str).collect();
-        let permissions: Vec<_> = rules.permissions.iter().map(Pattern::as_str).collect();
-        [
-            ("authentication", metadata.authentication.name().to_owned()),
-            ("first_party", rules.is_first_party.to_string()),
-            ("introspect", rules.introspects.to_string()),
-            ("roles", roles.join(" ")),
-            ("permissions", permissions.join(" ")),
-        ]
+/// What has said itself what it is has nothing that others have to be able to count on, whoever wants to give it that: it could
+/// say tomorrow that it is something else.
+fn check_own_word(client: &Client) -> Result<()> {
+    let refuse = |field| Err(Error::invalid(field, "is not for a client that has registered itself"));
+    match &client.rules {
+        _ if !client.is_on_its_word() => Ok(()),
+        rules if rules.is_first_party => refuse("first_party"),
+        rules if rules.introspects => refuse("introspect"),
+        rules if !rules.exchanges_tokens_of.is_empty() => refuse("exchange_clients"),
+        rules if !rules.requires_pkce => refuse("require_pkce"),
+        rules if !rules.permissions.is_empty() => refuse("permissions"),
+        _ => Ok(()),
     }
-    for (name, value) in facts(new) {
-        event = event.with(name, value);
-    }
-    let old = old.map(facts).into_iter().flatten();
-    for ((name, before), (_, now)) in old.zip(facts(new)) {
-        if before != now {
-            event = event.with(&format!("{name}_before"), before);
-        }
-    }
-    event
 }

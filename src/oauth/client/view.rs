@@ -1,19 +1,16 @@
 //! Clients on the wire: as they are asked for, and as they are shown.
 use poem_openapi::Object;
-use poem_openapi::types::{Example, MaybeUndefined, ParseFromJSON};
+use poem_openapi::types::{Any, Example, ParseFromJSON};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::metadata::MetadataBody;
 use super::model::{Client, ClientId, GrantType, Metadata, Registrar, Rules};
 use super::redirect::RedirectUri;
+pub use super::rules::{RulesBody, parse_resource};
 use super::service::{Made, NewClient};
 use crate::base::{Error, Page, Result, Timestamp};
 use crate::crypto::Algorithm;
-use crate::rbac::{Pattern, RoleName};
-
-const MAX_RESOURCES: usize = 50;
-const MAX_PERMISSIONS: usize = 100;
 
 /// A client that is asked for.
 #[derive(Object)]
@@ -39,25 +36,6 @@ pub struct ClientBody {
     pub rules: RulesBody,
 }
 
-/// What administrators decide of a client.
-#[derive(Object, Default)]
-pub struct RulesBody {
-    /// True: its users are not asked whether they agree.
-    pub first_party: Option<bool>,
-    /// False, for a client with a secret or a key: it need not use PKCE.
-    pub require_pkce: Option<bool>,
-    /// Only users with one of these may use it; none: everyone.
-    pub roles: Option<Vec<String>>,
-    /// What it may ask tokens for (RFC 8707).
-    pub resources: Option<Vec<String>>,
-    /// What it may do by itself, with the grant client_credentials.
-    pub permissions: Option<Vec<String>>,
-    /// True: it may find out about tokens of other clients (RFC 7662), as a service that is shown them has to.
-    pub introspect: Option<bool>,
-    /// Its own limit, instead of what every client has.
-    pub requests_per_hour: MaybeUndefined<u32>,
-}
-
 #[derive(Object)]
 #[oai(example)]
 pub struct RotateSecretBody {
@@ -72,7 +50,7 @@ pub struct RotateSecretBody {
 pub struct ClientView {
     pub client_id: String,
     pub client_name: String,
-    /// `administrator`, `configuration` or `client`: who has registered it.
+    /// `administrator`, `configuration`, `client` or `document`: who has registered it.
     pub registered_by: String,
     pub is_active: bool,
     pub redirect_uris: Vec<String>,
@@ -80,6 +58,12 @@ pub struct ClientView {
     pub grant_types: Vec<String>,
     pub response_types: Vec<String>,
     pub token_endpoint_auth_method: String,
+    pub token_endpoint_auth_signing_alg: Option<String>,
+    pub jwks: Option<Any<Value>>,
+    pub jwks_uri: Option<String>,
+    pub request_object_signing_alg: Option<String>,
+    pub require_signed_request_object: bool,
+    pub require_pushed_authorization_requests: bool,
     pub scope: String,
     pub id_token_signed_response_alg: String,
     pub userinfo_signed_response_alg: Option<String>,
@@ -92,12 +76,22 @@ pub struct ClientView {
     pub tos_uri: Option<String>,
     pub contacts: Vec<String>,
     pub dpop_bound_access_tokens: bool,
+    pub backchannel_logout_uri: Option<String>,
+    pub backchannel_logout_session_required: bool,
+    pub frontchannel_logout_uri: Option<String>,
+    pub frontchannel_logout_session_required: bool,
+    pub application_type: String,
+    pub sector_identifier_uri: Option<String>,
+    pub initiate_login_uri: Option<String>,
+    pub software_id: Option<String>,
+    pub software_version: Option<String>,
     pub first_party: bool,
     pub require_pkce: bool,
     pub roles: Vec<String>,
     pub resources: Vec<String>,
     pub permissions: Vec<String>,
     pub introspect: bool,
+    pub exchange_clients: Vec<String>,
     pub requests_per_hour: Option<u32>,
     /// The last one comes first: when each was made, and when it ends or has ended.
     pub secrets: Vec<SecretView>,
@@ -128,52 +122,6 @@ pub struct MadeClientView {
 pub struct ClientList {
     pub items: Vec<ClientView>,
     pub next_cursor: Option<String>,
-}
-
-impl RulesBody {
-    /// The rules after what is said here.
-    ///
-    /// # Errors
-    /// `Error::Invalid` naming the field that is wrong.
-    pub fn over(self, mut old: Rules) -> Result<Rules> {
-        old.is_first_party = self.first_party.unwrap_or(old.is_first_party);
-        old.introspects = self.introspect.unwrap_or(old.introspects);
-        old.requires_pkce = self.require_pkce.unwrap_or(old.requires_pkce);
-        if let Some(roles) = self.roles {
-            old.roles = RoleName::parse_all("roles", &roles)?;
-        }
-        if let Some(resources) = self.resources {
-            old.resources = resources.iter().map(|uri| parse_resource(uri)).collect::<Result<_>>()?;
-        }
-        if let Some(permissions) = self.permissions {
-            old.permissions = Pattern::parse_all("permissions", &permissions)?;
-        }
-        match self.requests_per_hour {
-            MaybeUndefined::Undefined => {}
-            MaybeUndefined::Null => old.requests_per_hour = None,
-            MaybeUndefined::Value(number) => old.requests_per_hour = Some(number),
-        }
-        if old.resources.len() > MAX_RESOURCES {
-            return Err(Error::invalid("resources", format!("must be at most {MAX_RESOURCES}")));
-        }
-        if old.permissions.len() > MAX_PERMISSIONS {
-            return Err(Error::invalid("permissions", format!("must be at most {MAX_PERMISSIONS}")));
-        }
-        Ok(old)
-    }
-}
-
-/// An absolute URI without fragment (RFC 8707 section 2).
-///
-/// # Errors
-/// `Error::Invalid` naming `resources`.
-pub fn parse_resource(text: &str) -> Result<String> {
-    let is_uri = url::Url::parse(text).is_ok_and(|url| url.fragment().is_none());
-    if is_uri && text.len() <= 2048 && text.bytes().all(|b| b.is_ascii_graphic()) {
-        Ok(text.to_owned())
-    } else {
-        Err(Error::invalid("resources", "must hold absolute URIs without fragment"))
-    }
 }
 
 impl TryFrom<NewClientBody> for NewClient {
@@ -248,15 +196,10 @@ impl ClientView {
     pub fn of(client: &Client) -> Self {
         let (metadata, rules) = (&client.metadata, &client.rules);
         let texts = |uris: &[RedirectUri]| uris.iter().map(ToString::to_string).collect();
-        let registered_by = match client.registrar {
-            Registrar::Administrator => "administrator",
-            Registrar::Configuration => "configuration",
-            Registrar::Client => "client",
-        };
         Self {
             client_id: client.id.to_string(),
             client_name: metadata.name.clone(),
-            registered_by: registered_by.to_owned(),
+            registered_by: name_of(client.registrar).to_owned(),
             is_active: client.is_active,
             redirect_uris: texts(&metadata.redirect_uris),
             post_logout_redirect_uris: texts(&metadata.post_logout_redirect_uris),
@@ -267,6 +210,15 @@ impl ClientView {
                 .into_iter()
                 .collect(),
             token_endpoint_auth_method: metadata.authentication.name().to_owned(),
+            token_endpoint_auth_signing_alg: metadata
+                .authentication_algorithm
+                .as_ref()
+                .map(Algorithm::to_string),
+            jwks: metadata.keys.value().map(Any),
+            jwks_uri: metadata.keys.uri().map(str::to_owned),
+            request_object_signing_alg: metadata.request_object_algorithm.as_ref().map(Algorithm::to_string),
+            require_signed_request_object: metadata.requires_signed_requests,
+            require_pushed_authorization_requests: metadata.requires_pushed_requests,
             scope: metadata.scopes.to_string(),
             id_token_signed_response_alg: metadata.id_token_algorithm.to_string(),
             userinfo_signed_response_alg: metadata.userinfo_algorithm.as_ref().map(Algorithm::to_string),
@@ -279,17 +231,37 @@ impl ClientView {
             tos_uri: metadata.tos_uri.clone(),
             contacts: metadata.contacts.clone(),
             dpop_bound_access_tokens: metadata.binds_access_tokens,
+            backchannel_logout_uri: metadata.backchannel_logout_uri.clone(),
+            backchannel_logout_session_required: metadata.backchannel_logout_session_required,
+            frontchannel_logout_uri: metadata.frontchannel_logout_uri.clone(),
+            frontchannel_logout_session_required: metadata.frontchannel_logout_session_required,
+            application_type: metadata.application_type().name().to_owned(),
+            sector_identifier_uri: metadata.sector_identifier_uri.clone(),
+            initiate_login_uri: metadata.initiate_login_uri.clone(),
+            software_id: metadata.software_id.clone(),
+            software_version: metadata.software_version.clone(),
             first_party: rules.is_first_party,
             require_pkce: client.requires_pkce(),
             roles: rules.roles.iter().map(ToString::to_string).collect(),
             resources: rules.resources.clone(),
             permissions: rules.permissions.iter().map(|one| one.as_str().to_owned()).collect(),
             introspect: rules.introspects,
+            exchange_clients: rules.exchanges_tokens_of.iter().map(ToString::to_string).collect(),
             requests_per_hour: rules.requests_per_hour,
             secrets: client.secrets.iter().map(SecretView::of).collect(),
             created_at: client.created_at.rfc3339(),
             updated_at: client.updated_at.rfc3339(),
         }
+    }
+}
+
+/// Who has registered a client.
+const fn name_of(registrar: Registrar) -> &'static str {
+    match registrar {
+        Registrar::Administrator => "administrator",
+        Registrar::Configuration => "configuration",
+        Registrar::Client => "client",
+        Registrar::Document => "document",
     }
 }
 

@@ -22,7 +22,7 @@ pub const PERMISSIONS: &[spec::OperationPermission] =
 
 #[OpenApi]
 impl ConsentsApi {
-    /// List what I have let clients have, by their ids
+    /// List what I have let clients have, by their ids, and what they have by it now
     #[oai(path = "/auth/consents", method = "get", operation_id = "list_consents")]
     async fn list(
         &self,

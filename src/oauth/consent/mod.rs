@@ -1,4 +1,5 @@
 //! What users have let clients have, so that they are not asked again.
+pub mod change;
 pub mod http;
 pub mod model;
 pub mod service;

@@ -2,12 +2,16 @@
 use super::model::Consent;
 use super::table;
 use crate::audit::{self, Event};
-use crate::base::{Env, Error, Page, PageRequest, Result};
+use crate::base::{Env, Error, Page, PageRequest, Result, Timestamp};
 use crate::oauth::client::{self, ClientId};
-use crate::oauth::grant::{self, LiveGrants};
+use crate::oauth::grant::{self, Grant, LiveGrants};
 use crate::rbac::{Initiator, SubjectId};
 use crate::session::change::name_of;
+use crate::session::{self, Session};
 use crate::store::{ReadTx, Store, Tx, WriteTx};
+
+/// Of one client, so many of what it has are shown.
+const MOST_SHOWN: usize = 50;
 
 /// Consents.
 #[derive(Clone)]
@@ -17,10 +21,20 @@ pub struct Consents {
     pub grants: LiveGrants,
 }
 
-/// A consent, and what people know its client by.
+/// A consent, what people know its client by, and what the client has by it now.
 pub struct Given {
     pub consent: Consent,
     pub client_name: String,
+    /// The newest, the oldest of them first.
+    pub grants: Vec<Held>,
+    /// How many there are in all.
+    pub grants_total: usize,
+}
+
+/// What a client has now, and the session that it came of, while that goes on.
+pub struct Held {
+    pub grant: Grant,
+    pub session: Option<Session>,
 }
 
 impl Consents {
@@ -29,9 +43,11 @@ impl Consents {
     /// # Errors
     /// `Error::Unavailable` when the store does not serve, here and below.
     pub async fn list(&self, user: u64, request: PageRequest) -> Result<Page<Given>> {
+        let now = self.env.now();
         let list = move |tx: &ReadTx| {
             let Page { items, next_cursor } = table::of_user(tx, user, &request)?;
-            let items = items.into_iter().filter_map(|consent| given(tx, consent).transpose());
+            let held = if items.is_empty() { Vec::new() } else { held(tx, user, now)? };
+            let items = items.into_iter().filter_map(|consent| given(tx, consent, &held).transpose());
             Ok(Page { items: items.collect::<Result<_>>()?, next_cursor })
         };
         self.store.scan(list).await
@@ -60,10 +76,32 @@ impl Consents {
     }
 }
 
-/// A consent with the name of its client, if that is still there.
-fn given(tx: &impl Tx, consent: Consent) -> Result<Option<Given>> {
+/// A consent with the name of its client and what that has of `held`, if it is still there.
+fn given(tx: &impl Tx, consent: Consent, held: &[Grant]) -> Result<Option<Given>> {
     let client = client::table::by_id(tx, &consent.client)?.filter(|client| consent.is_of(client));
-    Ok(client.map(|client| Given { consent, client_name: client.metadata.name }))
+    let Some(client) = client else { return Ok(None) };
+    let grants: Vec<_> = held.iter().filter(|grant| grant.is_of(&client)).collect();
+    let (grants_total, newest) = (grants.len(), grants.len().saturating_sub(MOST_SHOWN));
+    let with_session = |grant: &Grant| {
+        let session = session::table::by_id(tx, grant.proof.session)?;
+        Ok(Held { grant: grant.clone(), session })
+    };
+    let grants = grants[newest..].iter().map(|grant| with_session(grant)).collect::<Result<_>>()?;
+    Ok(Some(Given { consent, client_name: client.metadata.name, grants, grants_total }))
+}
+
+/// What clients have of a user's `now`: neither what is over nor what has ended with its session.
+fn held(tx: &impl Tx, user: u64, now: Timestamp) -> Result<Vec<Grant>> {
+    let mut held = Vec::new();
+    for id in grant::table::ids_of_user(tx, user)? {
+        if let Some(grant) = grant::table::by_id(tx, id)?.filter(|grant| !grant.is_over(now))
+            && (grant.is_offline
+                || session::table::by_id(tx, grant.proof.session)?.is_some_and(|one| !one.is_over(now)))
+        {
+            held.push(grant);
+        }
+    }
+    Ok(held)
 }
 
 /// Ends all grants of a user for a client.

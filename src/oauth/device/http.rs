@@ -12,11 +12,10 @@ use serde::Serialize;
 
 use super::page::PATH;
 use super::service::{DeviceRequests, Started};
-use crate::base::Secret;
 use crate::http::limit::RateLimiter;
 use crate::http::{Form, Json, ProtocolFailure};
 use crate::oauth::authorize::request::{Refusal, wanted_by_device};
-use crate::oauth::client::authentication::Claimed;
+use crate::oauth::client::authentication::ClaimedBody;
 use crate::oauth::client::model::GrantType;
 use crate::oauth::entrance;
 use crate::oauth::error::unauthorized_client;
@@ -38,8 +37,8 @@ struct DeviceAuthorizationBody {
     scope: Option<String>,
     /// What the tokens are for (RFC 8707).
     resource: Option<Vec<String>>,
-    client_id: Option<String>,
-    client_secret: Option<String>,
+    #[oai(flatten)]
+    client: ClaimedBody,
 }
 
 /// RFC 8628 section 3.2.
@@ -79,10 +78,9 @@ impl DeviceApi {
         request: &Request,
         body: Form<DeviceAuthorizationBody>,
     ) -> Result<Begun, ProtocolFailure> {
-        let DeviceAuthorizationBody { scope, resource, client_id, client_secret } = body.0;
-        let claimed = Claimed { client_id, client_secret: client_secret.map(Secret::new) };
+        let DeviceAuthorizationBody { scope, resource, client } = body.0;
         let (clients, now) = (&self.devices.clients, self.devices.env.now());
-        let (client, by) = entrance::recognise(clients, &self.limiter, request, claimed, now)?;
+        let (client, by) = entrance::recognise(clients, &self.limiter, request, client.into(), now).await?;
         if client.is_confidential() {
             entrance::count(&self.limiter, &client, now)?;
         } else {
@@ -138,8 +136,7 @@ impl Example for DeviceAuthorizationBody {
         Self {
             scope: Some("openid profile offline_access".into()),
             resource: None,
-            client_id: Some("client_0197731f8b2d4c6e9a0b1c2d3e4f5061".into()),
-            client_secret: None,
+            client: ClaimedBody::named("client_0197731f8b2d4c6e9a0b1c2d3e4f5061"),
         }
     }
 }

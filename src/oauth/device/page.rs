@@ -18,7 +18,7 @@ use crate::oauth::authorize::consent::words_of;
 use crate::oauth::authorize::http::{BrowserApi, see_other, with_cookies};
 use crate::oauth::authorize::parameters::Parameters;
 use crate::oauth::authorize::service::Browser;
-use crate::oauth::page::context;
+use crate::oauth::page::{Shown, context, texts, with_retry};
 use crate::rbac::Who;
 
 /// Where users go.
@@ -41,7 +41,8 @@ pub fn operations(pages: &Arc<DevicePages>) -> Operations {
         })
         .boxed()
     };
-    [(PATH.to_owned(), [(Method::GET, page()), (Method::POST, page())].into())].into()
+    [(PATH.to_owned(), [Method::GET, Method::HEAD, Method::POST].map(|method| (method, page())).into())]
+        .into()
 }
 
 impl DevicePages {
@@ -53,7 +54,7 @@ impl DevicePages {
             let fields = Parameters::parse(request.uri().query().unwrap_or_default().as_bytes());
             self.open(&request, &fields)
         };
-        answer.unwrap_or_else(|error| self.browser.failed(&error))
+        answer.unwrap_or_else(|error| self.browser.failed(&request, &error))
     }
 
     /// The page that a code is typed into; one that came in the link stands there already. It is not looked up: that another
@@ -107,7 +108,8 @@ impl DevicePages {
         let by = RequestInfo::of(request)?.initiator(Who::Nobody);
         self.devices.answer(by, asked, browser, agrees).await?;
         let about = context! { client => client.metadata.name.as_str(), agrees };
-        self.browser.pages.render("device_done.html", StatusCode::OK, None, about)
+        let shown = Shown::in_language(self.browser.language(request, None));
+        self.browser.pages.render("device_done.html", shown, about)
     }
 
     /// Leads to the page where users sign in, which leads back here.
@@ -119,15 +121,17 @@ impl DevicePages {
 
     fn entry(&self, request: &Request, typed: &str, error: Option<&Error>) -> Result<Response> {
         let (form, cookies) = self.browser.form(request)?;
+        let language = self.browser.language(request, None);
+        let t = &language.texts;
         let told = error.map(|error| match error {
-            Error::NotFound(_) => {
-                "There is no such code, or not any more. Look again at what the device shows.".to_owned()
-            }
-            error => error.to_string(),
+            Error::NotFound(_) => t.device_unknown.to_string(),
+            error => texts::of_error(t, error),
         });
         let about = context! { form, user_code => typed, error => told };
         let status = error.map_or(StatusCode::OK, status);
-        Ok(with_cookies(self.browser.pages.render("device.html", status, None, about)?, cookies))
+        let shown = Shown::in_language(language).with_status(status);
+        let page = with_retry(self.browser.pages.render("device.html", shown, about)?, error);
+        Ok(with_cookies(page, cookies))
     }
 
     fn confirm(
@@ -139,17 +143,19 @@ impl DevicePages {
     ) -> Result<Response> {
         let (form, cookies) = self.browser.form(request)?;
         let Asked { request: wanted, client, .. } = asked;
+        let language = self.browser.language(request, None);
+        let custom = &self.browser.authorization.minter.custom;
         let about = context! {
             form,
             user_code => code.shown(),
             client => client.metadata.name.as_str(),
             username => browser.user.username.as_str(),
-            wanted => words_of(&wanted.wanted.all_scopes(), &self.browser.authorization.minter.custom),
+            wanted => words_of(&language.texts, &wanted.wanted.all_scopes(), custom),
             resources => wanted.wanted.resources.clone(),
             address => wanted.address.as_str(),
             program => wanted.user_agent.as_str(),
         };
-        let page = self.browser.pages.render("device_confirm.html", StatusCode::OK, None, about)?;
+        let page = self.browser.pages.render("device_confirm.html", Shown::in_language(language), about)?;
         Ok(with_cookies(page, cookies))
     }
 }

@@ -14,6 +14,7 @@ use crate::crypto::sha256;
 use crate::oauth::authorize::service::Browser;
 use crate::oauth::client::{Client, LiveClients};
 use crate::oauth::grant::model::{Consented, Proof};
+use crate::oauth::logout;
 use crate::rbac::{Initiator, SubjectId, ViaId, Who};
 use crate::store::{Store, WriteTx};
 use crate::throttle::{Guess, Throttle};
@@ -111,7 +112,8 @@ impl DeviceRequests {
         let (user, name) = (user.id, user.username.to_string());
         let via = ViaId::Session(session.id);
         let by = Initiator { who: Who::Subject { id: SubjectId::User(user), name, via }, ..by };
-        let proof = Proof { session: session.id, auth_time: session.auth_time, amr: session.amr };
+        let sid = self.store.get(|tx| logout::table::sid(tx, session.id))?;
+        let proof = Proof { session: session.id, sid, auth_time: session.auth_time, amr: session.amr };
         let now: Timestamp = self.env.now();
         let change = move |tx: &mut WriteTx| {
             let Asked { hash, client, .. } = &asked;

@@ -6,8 +6,9 @@ use crate::account::{self, User};
 use crate::audit::{self, Event};
 use crate::base::{Id, Result, Timestamp};
 use crate::crypto::Thumbprint;
-use crate::oauth::client::{self, Client};
+use crate::oauth::client::{self, Client, ClientId};
 use crate::oauth::consent;
+use crate::oauth::registration;
 use crate::rbac::{Initiator, SubjectId};
 use crate::session::change::name_of;
 use crate::session::model::{Exchange, Judgement, judge};
@@ -79,6 +80,7 @@ pub fn begin(
     let is_good = session.is_some() && is_still_agreed(tx, code)?;
     let Some(user) = user.filter(|_| is_good) else { return Ok(None) };
     table::insert(tx, grant)?;
+    registration::table::used(tx, &grant.client, now)?;
     let event = described(tx, by, "oauth.grant_created", grant, now)?;
     audit::table::append(tx, event)?;
     LiveGrant::of(tx, grant.clone(), user).map(|live| Some(Box::new(live)))
@@ -129,6 +131,7 @@ pub fn refresh(
             let Renewal { expires_at, bound_to, refresh, exchange, .. } = renewal;
             let next = Grant { refreshed_at: now, expires_at, bound_to, refresh: Some(refresh), ..grant };
             table::update(tx, &next, exchange.as_ref())?;
+            registration::table::used(tx, &next.client, now)?;
             live.forget(tx, next.id);
             Refreshed::Done
         }
@@ -140,6 +143,46 @@ pub fn refresh(
             Refreshed::Stolen
         }
     })
+}
+
+/// A client that acts for the user of another one.
+pub struct Exchanged {
+    pub grant: Id<Grant>,
+    pub client: ClientId,
+    /// The client that the token was given to which was shown.
+    pub shown_by: ClientId,
+    pub actor: Option<String>,
+    pub scope: String,
+    pub resources: String,
+}
+
+/// Writes down that a client acts for a user from now on, if what was granted still is.
+///
+/// # Errors
+/// As [`redeem`].
+///
+/// # Returns
+/// Whether it is.
+pub fn note_exchange(
+    tx: &mut WriteTx,
+    exchanged: &Exchanged,
+    (by, now): (&Initiator, Timestamp),
+) -> Result<bool> {
+    let Some(grant) = table::by_id(tx, exchanged.grant)? else { return Ok(false) };
+    let owner = client::table::by_id(tx, &grant.client)?.filter(|owner| owner.is_active);
+    let grant = owner.map_or(Ok(None), |owner| current(tx, exchanged.grant, &owner, now))?;
+    let Some(grant) = grant else { return Ok(false) };
+    let event = Event::new(by, "oauth.token_exchanged", now);
+    let event = event.about(SubjectId::User(grant.user), &name_of(tx, grant.user)?);
+    let event = event.with("client", exchanged.client.as_str()).with("grant", grant.id.to_string());
+    let event = event.with("subject_client", exchanged.shown_by.as_str()).with("scope", &exchanged.scope);
+    let event = event.with("audience", &exchanged.resources);
+    let event = match &exchanged.actor {
+        Some(actor) => event.with("actor", actor),
+        None => event,
+    };
+    audit::table::append(tx, event)?;
+    Ok(true)
 }
 
 /// A grant of a client whose user may go on, and whose session has not ended if it ends with it.

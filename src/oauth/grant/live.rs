@@ -15,8 +15,10 @@ use crate::contact::{self, Contact};
 use crate::crypto::{jwt, sha256};
 use crate::email_verification;
 use crate::keys::Keys;
+use crate::oauth::backchannel::Outbox;
 use crate::oauth::claims::About;
 use crate::oauth::client::{Client, ClientId, LiveClients};
+use crate::oauth::logout;
 use crate::session::{self, Session};
 use crate::store::{Cache, ReadTx, Store, Tx, WriteTx};
 
@@ -77,13 +79,14 @@ pub struct LiveGrants {
     tokens: sync::Cache<[u8; 32], Arc<Verified>>,
     grants: Cache<Id<Grant>, Option<Arc<LiveGrant>>>,
     revoked: Cache<[u8; 24], bool>,
+    outbox: Outbox,
 }
 
 impl LiveGrants {
     #[must_use]
-    pub fn new(store: Store, keys: Keys, clients: LiveClients) -> Self {
+    pub fn new(store: Store, keys: Keys, clients: LiveClients, outbox: Outbox) -> Self {
         let (tokens, grants) = (sync::Cache::new(TOKENS_KEPT), Cache::new(GRANTS_KEPT));
-        Self { store, keys, clients, tokens, grants, revoked: Cache::new(TOKENS_KEPT) }
+        Self { store, keys, clients, tokens, grants, revoked: Cache::new(TOKENS_KEPT), outbox }
     }
 
     /// What an access token stands for `now`.
@@ -99,12 +102,32 @@ impl LiveGrants {
             return Err(Error::TokenRevoked);
         }
         let grant = match token.id.grant() {
-            Some(id) => Some(self.find(id, &client, now)?.ok_or(Error::TokenRevoked)?),
+            Some(id) => Some(self.behind(id, (&token, &client), now)?.ok_or(Error::TokenRevoked)?),
             // One that was made anew under the same name has nothing of the one before.
             None if token.claims.iat < client.created_at.secs() => return Err(Error::TokenRevoked),
             None => None,
         };
         Ok(Resolved { token, client, grant })
+    }
+
+    /// What a token came of: a grant of its own client, or of another one, whose token it was exchanged for. Either way it
+    /// is worth nothing any more when that is over, or that client is gone.
+    fn behind(
+        &self,
+        id: Id<Grant>,
+        (token, client): (&Verified, &Client),
+        now: Timestamp,
+    ) -> Result<Option<Arc<LiveGrant>>> {
+        let live = self.grants.get(&self.store, id, |tx| load(tx, id))?;
+        let Some(live) = live.filter(|live| !live.grant.is_over(now)) else { return Ok(None) };
+        let goes_on = if live.grant.client == client.id {
+            live.grant.is_of(client)
+        } else {
+            let owner = self.clients.find(&live.grant.client)?;
+            token.claims.iat >= client.created_at.secs()
+                && owner.is_some_and(|owner| live.grant.is_of(&owner))
+        };
+        Ok(goes_on.then_some(live))
     }
 
     /// The grant with an id, if it goes on and is a client's.
@@ -147,11 +170,12 @@ impl LiveGrants {
         Ok(())
     }
 
-    /// Removes the grants that end with a session.
+    /// Removes the grants that end with a session, and has its clients told.
     ///
     /// # Errors
     /// As [`LiveGrants::find`].
     pub fn end_of_session(&self, tx: &mut WriteTx, session: Id<Session>) -> Result<()> {
+        self.outbox.session_ended(tx, session)?;
         table::ids_of_session(tx, session)?.into_iter().try_for_each(|id| self.end(tx, id))
     }
 
@@ -160,6 +184,7 @@ impl LiveGrants {
     /// # Errors
     /// As [`LiveGrants::find`].
     pub fn follow(&self, tx: &mut WriteTx, old: Id<Session>, new: &Session) -> Result<()> {
+        logout::table::follow(tx, old, new.id)?;
         for id in table::ids_of_session(tx, old)? {
             if let Some(grant) = table::by_id(tx, id)? {
                 table::move_to(tx, &grant, new.id)?;
@@ -169,13 +194,15 @@ impl LiveGrants {
         Ok(())
     }
 
-    /// Removes all grants of a user, but perhaps those of one session.
+    /// Removes all grants of a user, but perhaps those of one session. What goes on when its session ends is none of those:
+    /// whoever changes a password expects that all ends that is not in front of it (OWASP ASVS 7.4.3).
     ///
     /// # Errors
     /// As [`LiveGrants::find`].
     pub fn end_of_user(&self, tx: &mut WriteTx, user: u64, keep: Option<Id<Session>>) -> Result<()> {
         for id in table::ids_of_user(tx, user)? {
-            let kept = keep.is_some() && table::by_id(tx, id)?.map(|grant| grant.proof.session) == keep;
+            let is_kept = |grant: &Grant| Some(grant.proof.session) == keep && !grant.is_offline;
+            let kept = table::by_id(tx, id)?.as_ref().is_some_and(is_kept);
             if !kept {
                 self.end(tx, id)?;
             }

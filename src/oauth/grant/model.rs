@@ -40,7 +40,10 @@ impl Consented {
 /// How and when a user has proven who it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Proof {
+    /// The session that it ends with.
     pub session: Id<Session>,
+    /// What that is called towards clients: it stays when the user signs in anew in the same browser.
+    pub sid: Id<Session>,
     pub auth_time: Timestamp,
     /// In the words of RFC 8176.
     pub amr: Vec<String>,

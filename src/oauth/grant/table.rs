@@ -1,8 +1,10 @@
 //! Where codes, grants and what is revoked of them are kept. Every index is written here and nowhere else.
 use super::model::{CODE_KNOWN_SECS, Code, Grant};
 use crate::base::{Id, Page, PageRequest, Result, Timestamp};
-use crate::session::Session;
+use crate::oauth::logout;
+use crate::oauth::logout::table::Party;
 use crate::session::model::{Exchange, REPLAY_SLOTS};
+use crate::session::{self, Session};
 use crate::store::{Check, Map, Record, Sweep, Tx, WriteTx, expire_at, points_at};
 
 /// hash -> code
@@ -141,11 +143,16 @@ pub fn of_user(tx: &impl Tx, user: u64, request: &PageRequest) -> Result<Page<Gr
     Ok(request.cut(rows.collect::<Result<_>>()?))
 }
 
-/// Writes a new grant.
+/// Writes a new grant. Its client is told when the session ends.
 ///
 /// # Errors
 /// As [`code`].
 pub fn insert(tx: &mut WriteTx, grant: &Grant) -> Result<()> {
+    let session = grant.proof.session;
+    if session::table::by_id(tx, session)?.is_some() {
+        let party = Party { user: grant.user, since: grant.created_at };
+        logout::table::note(tx, session, &grant.client, party)?;
+    }
     BY_USER.put(tx, &user_key(grant.user, grant.id), &())?;
     if !grant.is_offline {
         BY_SESSION.put(tx, &session_key(grant.proof.session, grant.id), &())?;

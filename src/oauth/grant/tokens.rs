@@ -66,6 +66,25 @@ pub struct AccessClaims {
     /// What scopes of one's own tell of the user.
     #[serde(flatten)]
     pub told: Map<String, Value>,
+    /// Who acts in the user's name, if somebody else does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub act: Option<Acting>,
+}
+
+/// Who acts, and for whom that one has acted (RFC 8693 section 4.1).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acting {
+    /// A client, or one of its users.
+    pub sub: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub act: Option<Box<Self>>,
+}
+
+/// What an access token is not good for, though its grant would be.
+pub struct Limits {
+    pub acting: Option<Acting>,
+    /// Seconds since the epoch.
+    pub ends: i64,
 }
 
 /// The key that a token is bound to (RFC 7800, RFC 9449 section 6.1).
@@ -82,6 +101,14 @@ pub struct Terms<'t> {
     pub resources: &'t [String],
     /// The key that it is bound to.
     pub key: Option<Thumbprint>,
+}
+
+impl Acting {
+    /// How many there are.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        std::iter::successors(Some(self), |one| one.act.as_deref()).count()
+    }
 }
 
 impl Terms<'_> {
@@ -137,6 +164,15 @@ impl Audience {
         }
     }
 
+    /// All of them.
+    #[must_use]
+    pub fn names(&self) -> &[String] {
+        match self {
+            Self::One(one) => std::slice::from_ref(one),
+            Self::Several(all) => all,
+        }
+    }
+
     /// # Returns
     /// `itself` where none is named.
     #[must_use]
@@ -186,17 +222,33 @@ impl Minter {
     ///
     /// # Errors
     /// `Error::Internal` if the library refuses.
-    pub fn access_token(
+    pub fn access_token(&self, client: &Client, grant: &Grant, terms: Terms<'_>) -> Result<Secret> {
+        self.keys.sign(&self.claims_of_grant(client, grant, terms)?)
+    }
+
+    /// An access token of a grant for a client that acts in the name of its user, and how many seconds it lasts.
+    ///
+    /// # Errors
+    /// As [`Minter::access_token`].
+    pub fn exchanged_token(
         &self,
         client: &Client,
         grant: &Grant,
-        Terms { scopes, resources, key }: Terms<'_>,
-    ) -> Result<Secret> {
+        terms: Terms<'_>,
+        limits: Limits,
+    ) -> Result<(Secret, i64)> {
+        let claims = self.claims_of_grant(client, grant, terms)?;
+        let claims = AccessClaims { act: limits.acting, exp: claims.exp.min(limits.ends), ..claims };
+        Ok((self.keys.sign(&claims)?, claims.exp.saturating_sub(claims.iat)))
+    }
+
+    fn claims_of_grant(&self, client: &Client, grant: &Grant, terms: Terms<'_>) -> Result<AccessClaims> {
+        let Terms { scopes, resources, key } = terms;
         // Who may ask about the user asks this server, whatever else the token is for.
         let also_here = scopes.has(OPENID) && !resources.is_empty();
         let resources =
             [resources, if also_here { std::slice::from_ref(&self.issuer) } else { &[] }].concat();
-        let claims = AccessClaims {
+        Ok(AccessClaims {
             sub: self.subject(client, grant.user),
             scope: scopes.to_string(),
             auth_time: Some(grant.proof.auth_time.secs()),
@@ -205,8 +257,7 @@ impl Minter {
             permissions: self.custom.permissions(grant.user, scopes.iter())?,
             told: self.custom.claims(grant.user, scopes.iter(), Place::AccessToken)?,
             ..self.claims(client, Some(grant.id), (&resources, key))
-        };
-        self.keys.sign(&claims)
+        })
     }
 
     /// An access token of a client that acts for itself.
@@ -247,6 +298,7 @@ impl Minter {
             permissions: Vec::new(),
             cnf: key.map(|key| Confirmation { jkt: key.to_string() }),
             told: Map::new(),
+            act: None,
         }
     }
 
@@ -273,7 +325,7 @@ impl Minter {
             "auth_time": grant.proof.auth_time.secs(),
             "acr": acr_of(&grant.proof.amr),
             "amr": grant.proof.amr,
-            "sid": grant.proof.session.to_string(),
+            "sid": grant.proof.sid.to_string(),
             "at_hash": half_hash(algorithm, access_token.expose()),
         });
         if let Value::Object(ours) = ours {

@@ -6,15 +6,15 @@ use poem_openapi::types::Example;
 use poem_openapi::{Object, OpenApi};
 use serde::Serialize;
 
-use crate::base::{Env, Error, Id, Result, Secret};
+use crate::base::{Env, Error, Id, Result};
 use crate::http::limit::RateLimiter;
 use crate::http::{Form, Json, ProtocolFailure};
-use crate::oauth::client::authentication::Claimed;
+use crate::oauth::client::authentication::ClaimedBody;
 use crate::oauth::client::{Client, ClientId, LiveClients};
 use crate::oauth::entrance;
 use crate::oauth::error::unauthorized_client;
 use crate::oauth::grant::live::Resolved;
-use crate::oauth::grant::tokens::{AccessClaims, Audience};
+use crate::oauth::grant::tokens::{AccessClaims, Acting};
 use crate::oauth::grant::{LiveGrants, Minter};
 
 /// What tokens are worth.
@@ -32,8 +32,8 @@ struct IntrospectionBody {
     token: String,
     /// `access_token` or `refresh_token`; it is found out without.
     token_type_hint: Option<String>,
-    client_id: Option<String>,
-    client_secret: Option<String>,
+    #[oai(flatten)]
+    client: ClaimedBody,
 }
 
 /// RFC 7662 section 2.2. Of a token that is good for nothing, `active` alone.
@@ -76,6 +76,17 @@ struct IntrospectionView {
     /// The key that it is bound to (RFC 9449 section 6.2).
     #[serde(skip_serializing_if = "Option::is_none")]
     cnf: Option<ConfirmationView>,
+    /// Who acts in the user's name, if somebody else does (RFC 8693 section 4.1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    act: Option<ActingView>,
+}
+
+/// Who acts, and for whom that one has acted.
+#[derive(Object, Serialize)]
+struct ActingView {
+    sub: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    act: Option<Box<Self>>,
 }
 
 /// RFC 7800.
@@ -96,10 +107,9 @@ impl IntrospectionApi {
         request: &Request,
         body: Form<IntrospectionBody>,
     ) -> Result<Json<IntrospectionView>, ProtocolFailure> {
-        let IntrospectionBody { token, client_id, client_secret, .. } = body.0;
-        let claimed = Claimed { client_id, client_secret: client_secret.map(Secret::new) };
+        let IntrospectionBody { token, client, .. } = body.0;
         let now = self.env.now();
-        let (client, _) = entrance::admit(&self.clients, &self.limiter, request, claimed, now)?;
+        let (client, _) = entrance::admit(&self.clients, &self.limiter, request, client.into(), now).await?;
         if !client.is_confidential() {
             return Err(unauthorized_client("only a client that has a secret or a key learns of tokens"));
         }
@@ -158,10 +168,6 @@ impl IntrospectionApi {
 
 impl IntrospectionView {
     fn of(claims: &AccessClaims, username: Option<String>) -> Self {
-        let aud = match &claims.aud {
-            Audience::One(one) => vec![one.clone()],
-            Audience::Several(all) => all.clone(),
-        };
         let some = |list: &Vec<String>| (!list.is_empty()).then(|| list.clone());
         Self {
             active: true,
@@ -172,7 +178,7 @@ impl IntrospectionView {
             exp: Some(claims.exp),
             iat: Some(claims.iat),
             sub: Some(claims.sub.clone()),
-            aud: Some(aud),
+            aud: Some(claims.aud.names().to_vec()),
             iss: Some(claims.iss.clone()),
             jti: Some(claims.jti.clone()),
             auth_time: claims.auth_time,
@@ -180,7 +186,14 @@ impl IntrospectionView {
             amr: some(&claims.amr),
             permissions: some(&claims.permissions),
             cnf: claims.cnf.as_ref().map(|bound| ConfirmationView { jkt: bound.jkt.clone() }),
+            act: claims.act.as_ref().map(ActingView::of),
         }
+    }
+}
+
+impl ActingView {
+    fn of(acting: &Acting) -> Self {
+        Self { sub: acting.sub.clone(), act: acting.act.as_deref().map(|before| Box::new(Self::of(before))) }
     }
 }
 
@@ -189,8 +202,7 @@ impl Example for IntrospectionBody {
         Self {
             token: "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFUzI1NiJ9.…".into(),
             token_type_hint: None,
-            client_id: None,
-            client_secret: None,
+            client: ClaimedBody::default(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `/oauth2/logout`, by GET and by POST.
 use std::sync::Arc;
 
-use poem::http::{Method, StatusCode};
+use poem::http::Method;
 use poem::{Request, Response};
 
 use crate::base::{Error, Result};
@@ -10,12 +10,14 @@ use crate::oauth::authorize::http::{BrowserApi, encoded, see_other, with_cookies
 use crate::oauth::authorize::parameters::Parameters;
 use crate::oauth::authorize::service::Browser;
 use crate::oauth::client::{Client, ClientId};
-use crate::oauth::page::context;
+use crate::oauth::page::{Shown, context};
 use crate::rbac::Who;
 
 const PATH: &str = "/oauth2/logout";
 /// What the user has said on this page.
 const ANSWER: &str = "answer";
+/// Seconds that a browser has for what it is to open, before it is led on.
+const PATIENCE_SECS: u32 = 3;
 /// What is this page's own, and not the client's.
 const OWN: &[&str] = &["form", ANSWER];
 
@@ -40,7 +42,8 @@ impl BrowserApi {
             // Browsers keep our cookies back from what another site posts, and send them where they are led to.
             return Ok(see_other(&format!("{}?{}", self.pages.path(PATH), encoded(&text)), Vec::new()));
         }
-        Ok(self.end_session(&request, &parameters).await.unwrap_or_else(|error| self.failed(&error)))
+        let answer = self.end_session(&request, &parameters).await;
+        Ok(answer.unwrap_or_else(|error| self.failed(&request, &error)))
     }
 
     async fn end_session(&self, request: &Request, parameters: &Parameters) -> Result<Response> {
@@ -55,9 +58,12 @@ impl BrowserApi {
                 return Err(Error::Malformed(why.into()));
             }
         };
-        let Some(browser) = self.browser(request)? else { return self.signed_out(parameters, goes_to) };
+        let Some(browser) = self.browser(request)? else {
+            return self.signed_out(request, parameters, goes_to, &[]);
+        };
         let has_agreed = parameters.get(ANSWER) == Some("yes");
-        let is_its_own = wish.session.is_some_and(|session| session == browser.session.id.to_string());
+        let sid = self.authorization.sid(browser.session.id)?.to_string();
+        let is_its_own = wish.session.is_some_and(|session| session == sid);
         // Whoever merely links to this page signs nobody out (section 2).
         if !is_its_own && !has_agreed {
             return self.ask(request, parameters, &browser, goes_to);
@@ -66,8 +72,9 @@ impl BrowserApi {
             self.check_form(request, parameters)?;
         }
         let by = RequestInfo::of(request)?.initiator(Who::Nobody);
+        let farewells = self.authorization.farewells(browser.session.id)?;
         self.sessions.revoke(by, browser.user.id, browser.session.id).await?;
-        self.signed_out(parameters, goes_to)
+        self.signed_out(request, parameters, goes_to, &farewells)
     }
 
     /// What the client has said. A hint that is none is as good as none: it may be from before a change of keys.
@@ -97,24 +104,41 @@ impl BrowserApi {
         let rest = parameters.to_query(OWN);
         let rest: Vec<(String, String)> = form_urlencoded::parse(rest.as_bytes()).into_owned().collect();
         let about = context! { form, rest, username => browser.user.username.as_str() };
-        Ok(with_cookies(self.pages.render("sign_out.html", StatusCode::OK, goes_to, about)?, cookies))
+        let shown = Shown::in_language(self.language(request, Some(parameters))).going_to(goes_to);
+        Ok(with_cookies(self.pages.render("sign_out.html", shown, about)?, cookies))
     }
 
-    fn signed_out(&self, parameters: &Parameters, goes_to: Option<&str>) -> Result<Response> {
+    /// Back to where the client wants its user; at once, unless the browser has to open something on the way.
+    fn signed_out(
+        &self,
+        request: &Request,
+        parameters: &Parameters,
+        goes_to: Option<&str>,
+        farewells: &[String],
+    ) -> Result<Response> {
         let cookies = self.cookies.cleared()?;
-        let Some(uri) = goes_to else {
-            let page = self.pages.render("signed_out.html", StatusCode::OK, None, context! {})?;
-            return Ok(with_cookies(page, cookies));
-        };
-        let state = parameters.get("state").map(|state| ("state", state));
-        let text = form_urlencoded::Serializer::new(String::new()).extend_pairs(state).finish();
-        let separator = match (text.is_empty(), uri.contains('?')) {
-            (true, _) => "",
-            (_, true) => "&",
-            (_, false) => "?",
-        };
-        Ok(see_other(&format!("{uri}{separator}{text}"), cookies))
+        let goes_to = goes_to.map(|uri| with_state(uri, parameters.get("state")));
+        match goes_to {
+            Some(uri) if farewells.is_empty() => Ok(see_other(&uri, cookies)),
+            goes_to => {
+                let about = context! { goes_to, farewells => farewells.to_vec(), patience => PATIENCE_SECS };
+                let shown = Shown::in_language(self.language(request, Some(parameters)));
+                let page = self.pages.render_with_frames("signed_out.html", shown, farewells, about)?;
+                Ok(with_cookies(page, cookies))
+            }
+        }
     }
+}
+
+fn with_state(uri: &str, state: Option<&str>) -> String {
+    let state = state.map(|state| ("state", state));
+    let text = form_urlencoded::Serializer::new(String::new()).extend_pairs(state).finish();
+    let separator = match (text.is_empty(), uri.contains('?')) {
+        (true, _) => "",
+        (_, true) => "&",
+        (_, false) => "?",
+    };
+    format!("{uri}{separator}{text}")
 }
 
 fn is_registered(client: &Client, uri: &str) -> bool {

@@ -7,11 +7,10 @@ use poem_openapi::types::Example;
 use poem_openapi::{ApiResponse, Object, OpenApi};
 
 use super::service::Revocations;
-use crate::base::Secret;
 use crate::http::answer::described;
 use crate::http::limit::RateLimiter;
 use crate::http::{Form, ProtocolFailure};
-use crate::oauth::client::authentication::Claimed;
+use crate::oauth::client::authentication::ClaimedBody;
 use crate::oauth::entrance;
 use crate::oauth::error::unauthorized_client;
 
@@ -27,8 +26,8 @@ struct RevocationBody {
     token: String,
     /// `access_token` or `refresh_token`; it is found out without.
     token_type_hint: Option<String>,
-    client_id: Option<String>,
-    client_secret: Option<String>,
+    #[oai(flatten)]
+    client: ClaimedBody,
 }
 
 /// 200 without a body (RFC 7009 section 2.2), whatever the token was worth.
@@ -45,10 +44,9 @@ impl RevocationApi {
         request: &Request,
         body: Form<RevocationBody>,
     ) -> Result<Revoked, ProtocolFailure> {
-        let RevocationBody { token, client_id, client_secret, .. } = body.0;
-        let claimed = Claimed { client_id, client_secret: client_secret.map(Secret::new) };
+        let RevocationBody { token, client, .. } = body.0;
         let Revocations { clients, env, .. } = &self.revocations;
-        let (client, by) = entrance::admit(clients, &self.limiter, request, claimed, env.now())?;
+        let (client, by) = entrance::admit(clients, &self.limiter, request, client.into(), env.now()).await?;
         if self.revocations.revoke(by, &client, &token).await? {
             Ok(Revoked)
         } else {
@@ -74,6 +72,6 @@ impl ApiResponse for Revoked {
 impl Example for RevocationBody {
     fn example() -> Self {
         let token = "asg_AZdzH4stTG6aCxwtPk9QYQ…".into();
-        Self { token, token_type_hint: Some("refresh_token".into()), client_id: None, client_secret: None }
+        Self { token, token_type_hint: Some("refresh_token".into()), client: ClaimedBody::default() }
     }
 }

@@ -107,6 +107,7 @@ impl TokenEndpoint {
             refresh_token: refresh_token.map(|token| token.expose().to_owned()),
             scope: Some(scopes.to_string()),
             id_token,
+            issued_token_type: None,
         })
     }
 

@@ -28,6 +28,7 @@ impl TokenEndpoint {
             refresh_token: None,
             scope: (!scopes.is_empty()).then(|| scopes.to_string()),
             id_token: None,
+            issued_token_type: None,
         })
     }
 }

@@ -12,11 +12,12 @@ use serde::Serialize;
 
 use super::device_code::PENDING;
 use super::service::{TokenAnswer, TokenEndpoint, TokenRequest};
+use super::token_exchange::ExchangeRequest;
 use crate::base::Secret;
 use crate::http::limit::RateLimiter;
 use crate::http::protocol::put_dpop_nonce;
 use crate::http::{Form, Json, ProtocolFailure};
-use crate::oauth::client::authentication::Claimed;
+use crate::oauth::client::authentication::ClaimedBody;
 use crate::oauth::client::model::GrantType;
 use crate::oauth::entrance;
 
@@ -29,7 +30,8 @@ pub struct TokenApi {
 #[derive(Object)]
 #[oai(example)]
 struct TokenRequestBody {
-    /// `authorization_code`, `refresh_token`, `client_credentials` or `urn:ietf:params:oauth:grant-type:device_code`.
+    /// `authorization_code`, `refresh_token`, `client_credentials`, `urn:ietf:params:oauth:grant-type:device_code` or
+    /// `urn:ietf:params:oauth:grant-type:token-exchange`.
     grant_type: String,
     code: Option<String>,
     /// The one that the code was asked for with.
@@ -43,8 +45,17 @@ struct TokenRequestBody {
     scope: Option<String>,
     /// What the token is for (RFC 8707).
     resource: Option<Vec<String>>,
-    client_id: Option<String>,
-    client_secret: Option<String>,
+    /// The same, in a token exchange (RFC 8693).
+    audience: Option<Vec<String>>,
+    /// In whose name.
+    subject_token: Option<String>,
+    subject_token_type: Option<String>,
+    /// Who acts.
+    actor_token: Option<String>,
+    actor_token_type: Option<String>,
+    requested_token_type: Option<String>,
+    #[oai(flatten)]
+    client: ClaimedBody,
 }
 
 /// RFC 6749 section 5.1.
@@ -62,6 +73,9 @@ struct GrantedTokensView {
     scope: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     id_token: Option<String>,
+    /// RFC 8693 section 2.2.1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issued_token_type: Option<String>,
 }
 
 /// Tokens, not to be kept by anything on their way.
@@ -71,9 +85,9 @@ struct Minted(GrantedTokensView, Option<String>);
 impl TokenApi {
     /// Tokens for a client (RFC 6749)
     ///
-    /// The client proves who it is in the way that it has registered: `Authorization: Basic`, `client_secret` in the body, or,
-    /// if it cannot keep a secret, by `client_id` alone. With the header `DPoP` (RFC 9449) the access token is bound to the key
-    /// of the proof.
+    /// The client proves who it is in the way that it has registered: `Authorization: Basic`, `client_secret` or
+    /// `client_assertion` in the body, or, if it cannot keep a secret, by `client_id` alone. With the header `DPoP` (RFC 9449)
+    /// the access token is bound to the key of the proof.
     #[oai(path = "/oauth2/token", method = "post", operation_id = "oauth_token")]
     async fn token(
         &self,
@@ -81,12 +95,11 @@ impl TokenApi {
         body: Form<TokenRequestBody>,
     ) -> Result<Minted, ProtocolFailure> {
         let body = body.0;
-        let claimed =
-            Claimed { client_id: body.client_id, client_secret: body.client_secret.map(Secret::new) };
         let clients = &self.endpoint.clients;
         let dpop = &self.endpoint.dpop;
         let now = self.endpoint.env.now();
-        let (client, by) = entrance::recognise(clients, &self.limiter, request, claimed, now)?;
+        let (client, by) =
+            entrance::recognise(clients, &self.limiter, request, body.client.into(), now).await?;
         let is_of_device = body.grant_type == GrantType::DeviceCode.name();
         if !is_of_device {
             entrance::count(&self.limiter, &client, now)?;
@@ -105,6 +118,14 @@ impl TokenApi {
             code_verifier: body.code_verifier.map(Secret::new),
             refresh_token: body.refresh_token.map(Secret::new),
             device_code: body.device_code.map(Secret::new),
+            exchange: ExchangeRequest {
+                subject_token: body.subject_token.map(Secret::new),
+                subject_token_type: body.subject_token_type,
+                actor_token: body.actor_token.map(Secret::new),
+                actor_token_type: body.actor_token_type,
+                requested_token_type: body.requested_token_type,
+                audiences: body.audience.unwrap_or_default(),
+            },
         };
         let nonce = dpop.nonce_for(request);
         let outcome = self.endpoint.grant(by, client, wanted).await;
@@ -145,8 +166,16 @@ impl ApiResponse for Minted {
 
 impl From<TokenAnswer> for GrantedTokensView {
     fn from(answer: TokenAnswer) -> Self {
-        let TokenAnswer { access_token, token_type, expires_in, refresh_token, scope, id_token } = answer;
-        Self { access_token, token_type, expires_in, refresh_token, scope, id_token }
+        let TokenAnswer {
+            access_token,
+            token_type,
+            expires_in,
+            refresh_token,
+            scope,
+            id_token,
+            issued_token_type,
+        } = answer;
+        Self { access_token, token_type, expires_in, refresh_token, scope, id_token, issued_token_type }
     }
 }
 
@@ -161,8 +190,13 @@ impl Example for TokenRequestBody {
             device_code: None,
             scope: None,
             resource: None,
-            client_id: Some("client_0197731f8b2d4c6e9a0b1c2d3e4f5061".into()),
-            client_secret: None,
+            audience: None,
+            subject_token: None,
+            subject_token_type: None,
+            actor_token: None,
+            actor_token_type: None,
+            requested_token_type: None,
+            client: ClaimedBody::named("client_0197731f8b2d4c6e9a0b1c2d3e4f5061"),
         }
     }
 }
@@ -177,6 +211,7 @@ impl Example for GrantedTokensView {
             refresh_token: Some("asg_AZdzH4stTG6aCxwtPk9QYQ…".into()),
             scope: Some("openid profile email".into()),
             id_token: Some("eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzI1NiIsImtpZCI6IjcxNjA1ZjRlM2QyYzFiMGEifQ.…".into()),
+            issued_token_type: None,
         }
     }
 }

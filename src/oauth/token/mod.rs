@@ -5,5 +5,6 @@ pub mod device_code;
 pub mod http;
 pub mod refresh_token;
 pub mod service;
+pub mod token_exchange;
 
 pub use service::TokenEndpoint;

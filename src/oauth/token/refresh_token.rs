@@ -71,6 +71,7 @@ impl TokenEndpoint {
             expires_in: self.minter.lifetimes.access,
             refresh_token: Some(refresh_token.expose().to_owned()),
             scope: Some(terms.scopes.to_string()),
+            issued_token_type: None,
         })
     }
 

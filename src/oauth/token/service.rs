@@ -1,6 +1,7 @@
 //! The way of every request for a token: who the client is, whether it may, and then the grant's own file.
 use std::sync::Arc;
 
+use super::token_exchange::ExchangeRequest;
 use crate::base::{Env, Secret};
 use crate::crypto::Thumbprint;
 use crate::http::ProtocolFailure;
@@ -40,6 +41,7 @@ pub struct TokenRequest {
     pub code_verifier: Option<Secret>,
     pub refresh_token: Option<Secret>,
     pub device_code: Option<Secret>,
+    pub exchange: ExchangeRequest,
 }
 
 /// What a client gets.
@@ -55,6 +57,9 @@ pub struct TokenAnswer {
     pub scope: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id_token: Option<String>,
+    /// RFC 8693 section 2.2.1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issued_token_type: Option<String>,
 }
 
 impl TokenEndpoint {
@@ -84,6 +89,7 @@ impl TokenEndpoint {
             GrantType::RefreshToken => self.refresh(by, client, request).await,
             GrantType::ClientCredentials => self.client_credentials(&client, &request),
             GrantType::DeviceCode => self.redeem_device_code(by, client, request).await,
+            GrantType::TokenExchange => self.exchange_token(by, client, request).await,
         }
     }
 }

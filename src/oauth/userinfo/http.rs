@@ -106,7 +106,12 @@ impl UserinfoApi {
         }
         let scope = token.claims.scope.as_str();
         let mut claims = self.minter.custom.claims(grant.user.id, scope.split(' '), Place::Userinfo)?;
-        claims.extend(claims::for_userinfo(grant.about(), &grant.grant.consented, scope));
+        let mut consented = grant.grant.consented.clone();
+        if grant.grant.client != client.id {
+            // What one client has asked for by name, no other one learns for having its token.
+            consented.userinfo_claims.clear();
+        }
+        claims.extend(claims::for_userinfo(grant.about(), &consented, scope));
         claims.insert("sub".to_owned(), Value::String(token.claims.sub.clone()));
         let Some(algorithm) = client.metadata.userinfo_algorithm else { return Ok(Said::Plain(claims)) };
         claims.insert("iss".to_owned(), Value::String(self.minter.issuer().to_owned()));

@@ -68,9 +68,11 @@ async fn another_method_is_not_allowed_and_the_answer_says_which_are() {
                 let mut said: Vec<_> = answer.headers()["allow"].to_str().unwrap().split(", ").collect();
                 said.sort_unstable();
                 assert_eq!(said, allowed, "{method} {path}");
-                if ["token", "userinfo", "introspect", "revoke", "device_authorization"]
+                if ["token", "userinfo", "introspect", "revoke", "par", "device_authorization", "register"]
                     .iter()
-                    .any(|end| path == format!("/oauth2/{end}"))
+                    .any(|end| {
+                        path == format!("/oauth2/{end}") || path.starts_with(&format!("/oauth2/{end}/"))
+                    })
                 {
                     let body: serde_json::Value = answer.json().await.unwrap();
                     assert_eq!(body["error"], "invalid_request", "{method} {path}");

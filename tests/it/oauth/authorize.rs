@@ -213,6 +213,35 @@ async fn a_request_may_be_posted_and_what_is_not_known_is_passed_over() {
 }
 
 #[tokio::test]
+async fn a_long_state_and_a_long_nonce_come_back_whole() {
+    let app = TestApp::start().await;
+    let root = app.superuser("root").await;
+    app.register("ann").await;
+    let photos = Party::ours(&root).await;
+    let (state, nonce) = ("s".repeat(1024), "n".repeat(64));
+    let asked = photos.asks().with("state", &state).with("nonce", &nonce);
+    let answer = Browser::new(&app).through(&asked.path(), "ann").await.answer(CALLBACK);
+    assert_eq!(answer["state"], state);
+    let tokens = photos.tokens(photos.redeems(&answer["code"])).await;
+    assert_eq!(crate::support::jwt::claims(tokens["id_token"].as_str().unwrap())["nonce"], nonce);
+}
+
+#[tokio::test]
+async fn the_order_of_parameters_and_of_scopes_says_nothing() {
+    let app = TestApp::start().await;
+    let root = app.superuser("root").await;
+    app.register("ann").await;
+    let photos = Party::ours(&root).await;
+    let mut asked = photos.asks().with("scope", "email profile openid");
+    asked.0.reverse();
+    let answer = photos.answer(&mut Browser::new(&app), &asked, "ann").await;
+    let tokens = photos.tokens(photos.redeems(&answer["code"])).await;
+    assert!(tokens["id_token"].is_string());
+    let told = app.json(photos.userinfo(&tokens), 200).await;
+    assert!(told["email"].is_string() && told["name"].is_string(), "{told}");
+}
+
+#[tokio::test]
 async fn pages_of_other_origins_read_nothing_at_the_authorization_endpoint() {
     let app = TestApp::start().await;
     let root = app.superuser("root").await;

@@ -213,6 +213,8 @@ async fn what_a_client_does_in_somebodys_name_is_in_the_trail_and_no_more_than_i
     let trail = app.json(root.bearer(Method::GET, "/audit?action=user.contact_changed"), 200).await;
     assert_eq!(trail["items"][0]["actor"]["name"], "ann", "{trail}");
     assert!(trail.to_string().contains("oauth_grant"), "{trail}");
+    let lines = root.bearer(Method::GET, "/audit/export").send().await.unwrap().text().await.unwrap();
+    assert!(lines.contains("\"oauth_grant\""), "{lines}");
     // A role with more in it than the token may: nobody gives through a client what it was not let have.
     let owner = photos.log_in_for(&mut Browser::new(&app), "root", "openid helper").await;
     let role = json!({"name": "mighty", "permissions": ["users:write"]});

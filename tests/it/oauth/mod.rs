@@ -1,22 +1,36 @@
 //! The OAuth 2.0 and OpenID Connect provider, as a browser without JavaScript and a client see it.
+mod assertions;
 mod authorize;
+mod backchannel;
+mod bounds;
 mod code_flow;
 mod codes;
+mod conformance;
 mod consent;
 mod custom_scopes;
+mod deliveries;
 mod device;
 mod device_attacks;
+mod discovery;
+mod documents;
 mod dpop;
 mod dpop_nonces;
 mod dpop_refresh;
 mod dpop_resources;
 mod ends;
+mod exchange;
+mod frontchannel;
 mod logout;
 mod prompts;
+mod published_keys;
+mod pushed;
 mod refresh;
+mod registration;
 mod relying_party;
+mod request_objects;
 mod resources;
 mod sign_in;
 mod support;
 
-use support::{Browser, CALLBACK, Fields, Holder, Page, Party, is_refused, issuer, jws, parameters};
+pub use support::{Browser, CALLBACK, Page, Party};
+use support::{Fields, Holder, Receiver, Says, Signer, is_refused, issuer, jws, parameters};

@@ -105,7 +105,7 @@ async fn the_way_back_leads_to_a_request_of_ours_and_nowhere_else() {
         "",
     ] {
         let query = form_urlencoded::Serializer::new(String::new()).append_pair("continue", to).finish();
-        for page in ["sign-in", "consent"] {
+        for page in ["sign-in", "consent", "select-account", "mail-sign-in"] {
             let page = browser.open(&format!("/oauth2/{page}?{query}")).await;
             page.is_error_page("opened by an application");
         }

