@@ -78,10 +78,7 @@ class Browser:
     """A session of WebDriver, with a virtual authenticator (WebAuthn section 11)."""
 
     def __init__(self, driver):
-        arguments = ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
-        options = {"args": arguments, "binary": shutil.which("chromium")}
-        capabilities = {"browserName": "chrome", "goog:chromeOptions": options, "webauthn:virtualAuthenticators": True}
-        made = ask("POST", f"{driver}/session", {"capabilities": {"alwaysMatch": capabilities}})["value"]
+        made = ask("POST", f"{driver}/session", {"capabilities": {"alwaysMatch": self.capabilities()}})["value"]
         self.url = f"{driver}/session/{made['sessionId']}"
         self.version = made["capabilities"]["browserVersion"]
         authenticator = {
@@ -93,6 +90,11 @@ class Browser:
             "isUserVerified": True,
         }
         self.authenticator = self.post("webauthn/authenticator", authenticator)
+
+    def capabilities(self):
+        arguments = ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+        options = {"args": arguments, "binary": shutil.which("chromium")}
+        return {"browserName": "chrome", "goog:chromeOptions": options, "webauthn:virtualAuthenticators": True}
 
     def post(self, path, body):
         return ask("POST", f"{self.url}/{path}", body)["value"]
