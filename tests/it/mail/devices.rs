@@ -87,7 +87,11 @@ async fn a_browser_that_was_there_before_is_known_by_its_cookie_wherever_it_is()
     app.register("bob").await;
     mails(&app).await;
     let bobs = from("Laptop", app.request(Method::POST, "/auth/token").json(&body)).await;
-    for (device, cookie) in [("Bobs", &bobs), ("Forged", &format!("{}x", &cookie[..cookie.len() - 1]))] {
+    // In the middle: of the last character some bits say nothing.
+    let at = cookie.len() - 8;
+    let other = if cookie[at..].starts_with('A') { 'B' } else { 'A' };
+    let forged = format!("{}{other}{}", &cookie[..at], &cookie[at + 1..]);
+    for (device, cookie) in [("Bobs", &bobs), ("Forged", &forged)] {
         from(device, password(&app).header(COOKIE, cookie)).await;
         is_told(&app, device).await;
     }
