@@ -76,7 +76,7 @@ class Browser:
 class Provider:
     """The server, with Ann, who may do everything."""
 
-    def __init__(self, binary, data_dir, *arguments):
+    def __init__(self, binary, data_dir, **settings):
         self.binary, self.data_dir = binary, data_dir
         port = free_port()
         self.base = f"http://localhost:{port}"
@@ -84,7 +84,7 @@ class Provider:
         self.clean = {name: value for name, value in os.environ.items() if not name.startswith("AUTH_")}
         own = ["--data-dir", data_dir, "--listen", f"127.0.0.1:{port}", "--public-url", self.base]
         self.process = subprocess.Popen(
-            [binary, *own, *arguments], env=self.clean, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            [binary, *own], env={**self.clean, **settings}, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
         check("the server listens", "listens on" in self.process.stdout.readline())
         ann = ["user", "create", "--username", "ann", "--email", "ann@example.com", "--superuser", "--password-stdin"]
@@ -109,9 +109,9 @@ class Provider:
 
 
 @contextlib.contextmanager
-def running(binary, data_dir, *arguments):
-    """A provider for as long as it is needed."""
-    provider = Provider(binary, data_dir, *arguments)
+def running(binary, data_dir, **settings):
+    """A provider for as long as it is needed, with settings as its environment has them."""
+    provider = Provider(binary, data_dir, **settings)
     try:
         yield provider
     finally:

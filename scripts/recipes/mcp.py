@@ -2,11 +2,9 @@
 
 import base64
 import hashlib
-import os
 import pathlib
 import re
 import secrets
-import subprocess
 import sys
 import tempfile
 import threading
@@ -19,31 +17,10 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 sys.dont_write_bytecode = True
 
 import mcp_server  # noqa: E402
-from provider import PASSWORD, Browser, check  # noqa: E402
+from provider import Browser, check, running  # noqa: E402
 from passkey import free_port  # noqa: E402
 
 CALLBACK = "http://127.0.0.1/callback"
-
-
-def start(binary, data_dir, resource):
-    """The provider: anybody registers a client, which may ask for tokens for the MCP server."""
-    port = free_port()
-    base = f"http://localhost:{port}"
-    settings = {
-        "AUTH_CLIENT_REGISTRATION__STATE": "open",
-        "AUTH_CLIENT_REGISTRATION__RESOURCES": resource,
-    }
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("AUTH_")}
-    arguments = ["--data-dir", data_dir, "--listen", f"127.0.0.1:{port}", "--public-url", base]
-    process = subprocess.Popen(
-        [binary, *arguments], env={**clean, **settings}, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
-    check("the provider listens", "listens on" in process.stdout.readline())
-    user = ["user", "create", "--username", "ann", "--email", "ann@example.com", "--password-stdin"]
-    command = [binary, "--data-dir", data_dir, *user]
-    made = subprocess.run(command, env=clean, input=PASSWORD, text=True, capture_output=True)
-    check("a user is made", made.returncode == 0, made.stderr)
-    return process, base
 
 
 def well_known(url, name):
@@ -155,15 +132,15 @@ def run(resource, browser):
 def main():
     binary = sys.argv[1]
     resource = f"http://localhost:{free_port()}/mcp"
-    with tempfile.TemporaryDirectory() as data_dir:
-        process, base = start(binary, data_dir, resource)
-        server = mcp_server.serve(resource, base)
+    # Anybody registers a client, which may ask for tokens for the MCP server.
+    settings = {"AUTH_CLIENT_REGISTRATION__STATE": "open", "AUTH_CLIENT_REGISTRATION__RESOURCES": resource}
+    with tempfile.TemporaryDirectory() as data_dir, running(binary, data_dir, **settings) as provider:
+        server = mcp_server.serve(resource, provider.base)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
-            run(resource, Browser(base))
+            run(resource, Browser(provider.base))
         finally:
             server.shutdown()
-            process.kill()
     print("ok   all of it")
 
 
