@@ -1,6 +1,8 @@
 //! What the server says of itself (OpenID Connect Discovery 1.0, RFC 8414), and the keys that it publishes (RFC 7517).
 use std::collections::BTreeSet;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::header::ORIGIN;
 use serde_json::{Value, json};
 
@@ -121,6 +123,9 @@ async fn published_keys_have_names_of_their_own_and_nothing_that_is_private() {
             _ => vec!["crv", "x"],
         };
         assert!(members.iter().all(|member| key[*member].is_string()), "{key}");
+        // 3072 bits: what is as hard as 128 of a cipher.
+        let modulus = key["n"].as_str().map(|n| URL_SAFE_NO_PAD.decode(n).unwrap().len());
+        assert!(modulus.is_none_or(|bytes| bytes >= 384), "{key}");
     }
 }
 
