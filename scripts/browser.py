@@ -22,8 +22,9 @@ import urllib.request
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 sys.dont_write_bytecode = True
 
-from passkey import PASSWORD, Browser, answers, ask, free_port, running, step, until  # noqa: E402
+from passkey import PASSWORD, Browser, answers, ask, free_port, running, step, until, without_offers  # noqa: E402
 
+DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 VERIFIER = "a-verifier-of-forty-three-letters-and-some-more"
 
 
@@ -99,6 +100,30 @@ class Client:
             return json.loads(answer.read())
 
 
+class Television:
+    """A client without a browser, that shows a code for one (RFC 8628)."""
+
+    def __init__(self, public, bearer):
+        body = {
+            "client_name": "Television",
+            "grant_types": [DEVICE_GRANT, "refresh_token"],
+            "token_endpoint_auth_method": "none",
+            "id_token_signed_response_alg": "ES256",
+        }
+        self.public, self.id = public, ask("POST", f"{public}/oauth-clients", body, bearer)["client_id"]
+
+    def form(self, path, **fields):
+        data = urllib.parse.urlencode({"client_id": self.id, **fields}).encode()
+        with urllib.request.urlopen(f"{self.public}/oauth2/{path}", data, timeout=30) as answer:
+            return json.loads(answer.read())
+
+    def begins(self):
+        return self.form("device_authorization", scope="openid profile")
+
+    def ends(self, begun):
+        return self.form("token", grant_type=DEVICE_GRANT, device_code=begun["device_code"])
+
+
 class Walker(Browser):
     """A browser that takes pictures, and that can do without JavaScript."""
 
@@ -144,7 +169,7 @@ class Walker(Browser):
         self.devtools("Emulation.clearDeviceMetricsOverride", {})
 
 
-def no_script(driver, public, pictures, clients, secret):
+def no_script(driver, public, pictures, clients, television, secret):
     """Everything that pages promise to do without JavaScript."""
     photos, notes = clients
     with contextlib.closing(Walker(driver, pictures, scripts=False)) as browser:
@@ -180,6 +205,7 @@ def no_script(driver, public, pictures, clients, secret):
         browser.click("#this-account")
         photos.ends(browser)
         step("chose the account that is there")
+        device(browser, television)
         browser.open(f"{public}/oauth2/logout?{urllib.parse.urlencode({'client_id': photos.id})}")
         browser.wait("#sign-out")
         browser.picture("sign-out")
@@ -192,6 +218,26 @@ def no_script(driver, public, pictures, clients, secret):
         step("signed out, and has to sign in again")
         expect("the ID token is there", "id_token" in token)
         register(browser, public, photos)
+
+
+def device(browser, television):
+    """Of the one who is signed in already: the code that the device shows is typed in, and agreed to."""
+    begun = television.begins()
+    browser.open(begun["verification_uri"])
+    browser.wait("#device")
+    browser.picture("device")
+    browser.fill_in(user_code="BBBB-BBBB")
+    browser.click("#submit")
+    browser.wait("#user_code-error")
+    browser.fill_in(user_code=begun["user_code"].lower())
+    browser.click("#submit")
+    browser.wait("#device-confirm")
+    browser.picture("device-confirm")
+    browser.click("#agree")
+    until("the page says that it is done", lambda: not browser.there("#device-confirm"))
+    browser.picture("device-done")
+    expect("the device has an ID token", "id_token" in television.ends(begun))
+    step("typed in the code of a device, and agreed")
 
 
 def register(browser, public, photos):
@@ -225,19 +271,20 @@ def with_script(driver, public, pictures, clients):
     """What takes JavaScript: passkeys, and the token behind the # of a link."""
     photos, _ = clients
     with contextlib.closing(Walker(driver, pictures)) as browser:
-        # No passkey is offered before there is one.
-        browser.open(f"{public}/account/passkeys")
-        browser.wait_for("#sign-in")
-        browser.picture("passkeys")
-        browser.type("#username", "carl")
-        browser.type("#password", PASSWORD)
-        browser.click("#password-form button")
-        browser.wait_for("#mine")
-        browser.click("#add-form button")
-        browser.wait_for("#list li")
-        browser.picture("passkeys-mine")
-        browser.click("#sign-out")
-        browser.wait_for("#sign-in")
+        # Without offers: the authenticator takes each one at once, and the form to sign in would be gone again before it is seen.
+        with without_offers(browser):
+            browser.open(f"{public}/account/passkeys")
+            browser.wait_for("#sign-in")
+            browser.picture("passkeys")
+            browser.type("#username", "carl")
+            browser.type("#password", PASSWORD)
+            browser.click("#password-form button")
+            browser.wait_for("#mine")
+            browser.click("#add-form button")
+            browser.wait_for("#list li")
+            browser.picture("passkeys-mine")
+            browser.click("#sign-out")
+            browser.wait_for("#sign-in")
         # The browser offers it in the form by itself, and the page goes on to the client.
         browser.open(photos.begins())
         until("the consent page, or the client", lambda: browser.there("#consent") or browser.get("url").startswith(photos.redirect))
@@ -285,6 +332,7 @@ def main(binary, pictures=None):
             tokens[name] = {"Authorization": f"Bearer {login['access_token']}"}
         there = f"http://localhost:{landing_port}"
         clients = [Client(public, tokens["root"], name, there) for name in ("Photo album", "Notes")]
+        television = Television(public, tokens["root"])
         secret = ask("POST", f"{public}/auth/mfa/setup", {}, tokens["ann"])["secret"]
         ask("POST", f"{public}/auth/mfa/enable", {"code": code_of(secret)}, tokens["ann"])
         # Its code is used: the next one comes with the next half minute.
@@ -293,7 +341,7 @@ def main(binary, pictures=None):
             pictures = pathlib.Path(pictures)
             pictures.mkdir(parents=True, exist_ok=True)
         try:
-            no_script(driver, public, pictures, clients, secret)
+            no_script(driver, public, pictures, clients, television, secret)
             with_script(driver, public, pictures, clients)
         except (SystemExit, urllib.error.URLError):
             sys.stderr.write(log.read_text(errors="replace")[-4000:])

@@ -192,7 +192,7 @@ def register(browser):
 
 def signed_in_as_ann(browser):
     browser.wait_for("#mine")
-    if browser.text("#who") != "ann":
+    if browser.text("#mine p strong") != "ann":
         raise SystemExit(f"surprise: signed in as {browser.text('#who')!r}")
 
 

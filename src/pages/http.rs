@@ -92,10 +92,9 @@ pub fn operations(pages: &Arc<AccountPages>) -> Operations {
 }
 
 impl AccountPages {
-    /// Its script speaks English, and so does the page.
     fn passkeys(&self, request: &Request) -> Response {
         let pages = &self.browser.pages;
-        let shown = Shown::in_language(pages.language(request.headers(), Some("en")));
+        let shown = Shown::in_language(pages.language(request.headers(), None));
         let page = self.browser.pages.render("passkeys.html", shown, context! {});
         page.unwrap_or_else(|error| self.browser.failed(request, &error))
     }

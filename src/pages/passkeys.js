@@ -14,6 +14,10 @@ function show(section) {
   sections.forEach((id) => { byId(id).hidden = id !== section; });
 }
 
+// What this page says, in the language of its reader; `{}` stands for a value.
+const texts = byId("message").dataset;
+const filled = (text, value) => text.replace("{}", () => value);
+
 function say(text) {
   byId("message").textContent = text;
 }
@@ -120,7 +124,7 @@ async function add() {
   const made = await call("POST", "passkeys/register/finish", body);
   byId("name").value = "";
   await showMine();
-  say(`${made.name} was added.`);
+  say(filled(texts.added, made.name));
 }
 
 async function remove(passkey) {
@@ -129,7 +133,7 @@ async function remove(passkey) {
   const { rp_id: rpId, credential_id: credentialId } = passkey;
   await PublicKeyCredential.signalUnknownCredential?.({ rpId, credentialId }).catch(() => {});
   await showMine();
-  say(`${passkey.name} was removed.`);
+  say(filled(texts.removed, passkey.name));
 }
 
 function itemOf(passkey) {
@@ -137,11 +141,12 @@ function itemOf(passkey) {
   item.dataset.id = passkey.id;
   const name = document.createElement("strong");
   name.textContent = passkey.name;
-  const used = passkey.last_used_at ? `used ${new Date(passkey.last_used_at).toLocaleString()}` : "never used";
-  const where = passkey.backed_up ? "on several devices" : "on one device";
+  const at = new Date(passkey.last_used_at).toLocaleString(document.documentElement.lang);
+  const used = passkey.last_used_at ? filled(texts.used, at) : texts.unused;
+  const where = passkey.backed_up ? texts.several : texts.single;
   const button = document.createElement("button");
   button.type = "button";
-  button.textContent = "Remove";
+  button.textContent = texts.remove;
   button.addEventListener("click", doing(() => remove(passkey)));
   item.append(name, ` — ${where}, ${used}`, button);
   return item;
@@ -149,7 +154,7 @@ function itemOf(passkey) {
 
 async function showMine() {
   const [me, list] = await Promise.all([call("GET", "me"), call("GET", "passkeys?limit=200")]);
-  byId("who").textContent = me.username;
+  document.querySelector("#mine p strong").textContent = me.username;
   byId("list").replaceChildren(...list.items.map(itemOf));
   say("");
   show("mine");
@@ -157,7 +162,7 @@ async function showMine() {
 
 async function endOthers() {
   const { ended } = await call("DELETE", "sessions");
-  say(`${ended} other sessions were ended.`);
+  say(filled(texts.ended, ended));
 }
 
 async function signOut() {
@@ -180,9 +185,9 @@ function doing(work) {
     } catch (error) {
       if (error.code === "REAUTHENTICATION_REQUIRED") {
         await showSignIn();
-        say("That needs a recent sign-in: please sign in again.");
+        say(texts.again);
       } else if (error.name === "NotAllowedError") {
-        say("No passkey was used.");
+        say(texts.none);
       } else {
         say(error.message);
       }
@@ -192,7 +197,7 @@ function doing(work) {
 
 async function start() {
   if (!window.PublicKeyCredential?.parseRequestOptionsFromJSON) {
-    say("This browser knows no passkeys; a newer one does.");
+    say(texts.unknown);
   }
   byId("password-form").addEventListener("submit", doing(signInWithPassword));
   byId("sign-in-with-passkey").addEventListener("click", doing(signInWithPasskey));

@@ -42,7 +42,7 @@ async fn a_page_is_found_below_the_path_of_the_public_url() {
 }
 
 /// Every page that can be opened without more ado.
-const PAGES: [&str; 7] = [
+const PAGES: [&str; 8] = [
     "/account/register",
     "/account/forgot-password",
     "/account/reset-password",
@@ -50,6 +50,7 @@ const PAGES: [&str; 7] = [
     "/account/sign-in",
     "/oauth2/sign-in?continue=%2Faccount%2Fpasskeys",
     "/oauth2/logout",
+    "/account/passkeys",
 ];
 
 #[tokio::test]

@@ -54,6 +54,8 @@ texts! {
     confirm_title confirm_text confirm_done_text
     mail_sign_in_title mail_sign_in_text mail_link_title mail_link_text mailed_code mailed_code_text
     recover_title recover_text recover_password_hint recover_done_title recover_done_text your_account
+    passkeys_title passkeys_unknown passkeys_script passkey_name passkey_name_hint passkey_add passkey_added passkey_remove
+    passkey_removed passkey_used passkey_unused passkey_several passkey_single passkey_none end_others others_ended sign_in_again
     script_needed
     wrong_credentials wrong_passkey wrong_code login_over account_disabled email_not_verified too_many_attempts rate_limited
     unavailable internal form_foreign origin_foreign registration_closed not_found csrf_other
