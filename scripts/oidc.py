@@ -8,6 +8,7 @@ import sys
 import tempfile
 
 import requests
+from authlib.common.urls import add_params_to_uri
 from authlib.integrations.requests_client import OAuth2Session
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet
@@ -34,7 +35,7 @@ def register(provider, **metadata):
 
 
 def authlib(provider, browser):
-    """Code with PKCE, ID token, userinfo, refresh and revocation with Authlib."""
+    """Code with PKCE, ID token, userinfo, refresh, revocation and logout with Authlib."""
     base = provider.base
     about = requests.get(f"{base}/.well-known/openid-configuration", timeout=30).json()
     client = register(provider, client_name="Authlib", id_token_signed_response_alg="ES256")
@@ -57,6 +58,9 @@ def authlib(provider, browser):
     session.revoke_token(about["revocation_endpoint"], token=fresh["refresh_token"])
     gone = requests.get(about["userinfo_endpoint"], headers={"Authorization": f"Bearer {fresh['access_token']}"}, timeout=30)
     check("Authlib: what was given back is good for nothing", gone.status_code == 401, gone.text)
+    bye = {"id_token_hint": token["id_token"], "post_logout_redirect_uri": SIGNED_OUT, "state": "bye"}
+    place = browser.go(add_params_to_uri(about["end_session_endpoint"], bye.items()))
+    check("Authlib: the browser is signed out and comes back", place == f"{SIGNED_OUT}?state=bye", place)
 
 
 class Node:
@@ -117,7 +121,6 @@ def main():
             grant_types=["urn:ietf:params:oauth:grant-type:device_code", "refresh_token"],
             token_endpoint_auth_method="none",
         )
-        # The same browser: nobody types a password a second time.
         signed["key"] = key.as_dict(private=True)
         about = {"client": client, "machine": machine, "signed": signed, "device": device}
         Node(tools, provider.base, about).run(browser)
