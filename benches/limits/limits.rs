@@ -7,6 +7,8 @@ pub enum Bound {
     AtLeast(f64),
     /// At most this much.
     AtMost(f64),
+    /// Nothing is required.
+    Any,
 }
 
 impl Bound {
@@ -15,6 +17,7 @@ impl Bound {
         match self {
             Self::AtLeast(limit) => measured >= limit,
             Self::AtMost(limit) => measured <= limit,
+            Self::Any => true,
         }
     }
 }
@@ -30,6 +33,8 @@ pub enum Unit {
     Megabytes,
     /// Bytes.
     Bytes,
+    /// How often a second.
+    Rate,
 }
 
 impl Unit {
@@ -40,6 +45,7 @@ impl Unit {
             Self::Milliseconds => format!("{value:.1} ms"),
             Self::Megabytes => format!("{value:.1} MB"),
             Self::Bytes => format!("{value:.0} B"),
+            Self::Rate => format!("{value:.0}/s"),
         }
     }
 }
@@ -65,7 +71,7 @@ const fn at_most(name: &'static str, what: &'static str, limit: f64, unit: Unit)
 }
 
 /// Every row, in the order of the table.
-pub const ALL: [Limit; 29] = [
+pub const ALL: [Limit; 30] = [
     at_least("health", "GET /health, 64 connections: CPU of bare hyper with the same bytes / ours", 0.60),
     at_least("me", "GET /auth/me with a bearer token, 64 connections: likewise", 0.50),
     at_least("me-key", "GET /auth/me with X-API-Key: likewise", 0.45),
@@ -95,6 +101,12 @@ pub const ALL: [Limit; 29] = [
         "refresh-token grants a second at 64 clients / single commits of bare redb",
         3.0,
     ),
+    Limit {
+        name: "code-flow",
+        what: "authorization-code flows a second with an existing session (authorize, token), 16 clients",
+        bound: Bound::Any,
+        unit: Unit::Rate,
+    },
     at_most(
         "tail",
         "p99 of GET /auth/me, 16 connections: with logins at full load / without",

@@ -72,13 +72,14 @@ impl Report {
         let required = match limit.bound {
             Bound::AtLeast(bound) => format!("≥ {}", limit.unit.show(bound)),
             Bound::AtMost(bound) => format!("≤ {}", limit.unit.show(bound)),
+            Bound::Any => String::new(),
         };
         let (measured, verdict, figures) = match self.outcomes.get(limit.name) {
             Some(Outcome::Measured { value, figures }) => {
                 let verdict = match limit.bound {
                     bound if bound.holds(*value) => "ok",
                     Bound::AtLeast(_) => "**below**",
-                    Bound::AtMost(_) => "**above**",
+                    Bound::AtMost(_) | Bound::Any => "**above**",
                 };
                 (limit.unit.show(*value), verdict, figures.as_ref())
             }

@@ -1,4 +1,7 @@
 //! Bodies of requests: read whole before a handler runs, counted while they come, large ones bounded all together.
+use std::mem;
+
+use bytes::Bytes;
 use futures_util::StreamExt;
 use poem::error::ReadBodyError;
 use poem::http::header::CONTENT_LENGTH;
@@ -43,11 +46,12 @@ impl Bodies {
         }
         let mut place = None;
         let mut chunks = request.take_body().into_bytes_stream();
+        let mut first = Bytes::new();
         let mut body = Vec::new();
         while let Some(chunk) = chunks.next().await {
             // A chunked body has no length to believe.
             let chunk = chunk.map_err(ReadBodyError::Io)?;
-            let bytes = body.len() + chunk.len();
+            let bytes = first.len() + body.len() + chunk.len();
             if bytes > self.limit {
                 return Err(ReadBodyError::PayloadTooLarge.into());
             }
@@ -55,9 +59,15 @@ impl Bodies {
             if bytes > SMALL && place.is_none() {
                 place = Some(self.take_place()?);
             }
+            if first.is_empty() && body.is_empty() {
+                first = chunk;
+                continue;
+            }
+            body.extend_from_slice(&mem::take(&mut first));
             body.extend_from_slice(&chunk);
         }
-        request.set_body(Body::from_vec(body));
+        // Nearly every body comes in one piece, which is not copied.
+        request.set_body(if body.is_empty() { Body::from_bytes(first) } else { Body::from_vec(body) });
         Ok(place)
     }
 

@@ -3,6 +3,7 @@ use std::any::TypeId;
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
+use foldhash::fast::RandomState;
 use poem_openapi::registry::{MetaSchema, MetaSchemaRef, Registry};
 use poem_openapi::types::Type;
 use serde_json::Value;
@@ -28,7 +29,7 @@ struct Kind {
 }
 
 /// Shapes by type: each is derived once.
-static SHAPES: LazyLock<RwLock<HashMap<TypeId, Arc<Shape>>>> = LazyLock::new(RwLock::default);
+static SHAPES: LazyLock<RwLock<HashMap<TypeId, Arc<Shape>, RandomState>>> = LazyLock::new(RwLock::default);
 
 impl Shape {
     /// The shape of a body type.

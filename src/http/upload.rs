@@ -44,7 +44,7 @@ impl<'a, F: Files + 'static> ApiExtractor<'a> for Upload<F> {
         _: ExtractParamOptions<Self::ParamType>,
     ) -> poem::Result<Self> {
         let given = request.content_type().ok_or(ContentTypeError::ExpectContentType)?;
-        let known = F::TAKEN.iter().find(|(media_type, _)| *media_type == essence(given));
+        let known = F::TAKEN.iter().find(|(media_type, _)| media_type.eq_ignore_ascii_case(essence(given)));
         let not_supported = || ContentTypeError::NotSupported { content_type: given.to_owned() };
         let (media_type, _) = known.ok_or_else(not_supported)?;
         let bytes = <Vec<u8> as FromRequest>::from_request(request, body).await?;

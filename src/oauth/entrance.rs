@@ -22,10 +22,18 @@ pub async fn admit(
     request: &Request,
     claimed: Claimed,
     now: Timestamp,
-) -> Result<(Arc<Client>, Initiator), ProtocolFailure> {
-    let (client, by) = recognise(clients, limiter, request, claimed, now).await?;
+) -> Result<Arc<Client>, ProtocolFailure> {
+    let client = recognise(clients, limiter, request, claimed, now).await?;
     count(limiter, &client, now)?;
-    Ok((client, by))
+    Ok(client)
+}
+
+/// Whoever sends a request in a client's name, for what is written down of it.
+///
+/// # Errors
+/// `Error::Internal` for a request that did not come through the gate.
+pub fn sender(request: &Request) -> Result<Initiator, Error> {
+    Ok(RequestInfo::of(request)?.initiator(Who::Nobody))
 }
 
 /// The client of a request, proven, and not counted yet: for who counts otherwise.
@@ -38,10 +46,10 @@ pub async fn recognise(
     request: &Request,
     claimed: Claimed,
     now: Timestamp,
-) -> Result<(Arc<Client>, Initiator), ProtocolFailure> {
+) -> Result<Arc<Client>, ProtocolFailure> {
     let info = RequestInfo::of(request)?;
     match authenticate(clients, request.headers(), claimed, now).await {
-        Ok(client) => Ok((client, info.initiator(Who::Nobody))),
+        Ok(client) => Ok(client),
         Err(refused) => {
             count_stranger(limiter, request, now)?;
             let by = info.initiator(Who::Nobody);

@@ -28,6 +28,7 @@ pub async fn measure(bench: &Bench, report: &mut Report) {
     group(bench, report, &oauth, oauth::overhead).await;
     group(bench, report, &["client-credentials"], oauth::client_credentials).await;
     group(bench, report, &["grant-refresh"], oauth::refresh).await;
+    group(bench, report, &["code-flow"], oauth::code_flow).await;
     group(bench, report, &["tail"], http::tail).await;
     group(bench, report, &["start-empty", "memory-idle"], stores::empty).await;
     let full = [

@@ -1,6 +1,9 @@
 //! What clients of the OAuth 2.0 server cost.
 
+use core::sync::atomic::{AtomicU64, Ordering};
 use std::io;
+use std::sync::Arc;
+use std::time::Instant;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -18,9 +21,11 @@ use crate::rows::http::beside_bare;
 use crate::wire::{Answer, Connection};
 
 const REDIRECT: &str = "https://app.example/callback";
+const REDIRECT_ENCODED: &str = "https%3A%2F%2Fapp.example%2Fcallback";
 /// Long enough for RFC 7636.
 const VERIFIER: &str = "a-verifier-of-forty-three-letters-and-some-more";
 const GRANTS: u64 = 64;
+const BROWSERS: u64 = 16;
 
 /// Documents, tokens and what they are worth, beside a bare hyper server.
 pub async fn overhead(bench: &Bench, report: &mut Report) -> io::Result<()> {
@@ -89,6 +94,80 @@ pub async fn refresh(bench: &Bench, report: &mut Report) -> io::Result<()> {
     server.stop()
 }
 
+/// Whole flows of browsers that are signed in, and what their two requests take of the time.
+pub async fn code_flow(bench: &Bench, report: &mut Report) -> io::Result<()> {
+    let server = bench.start("flows", &[])?;
+    let mut admin = Admin::create(bench, "flows", &server).await?;
+    let app = App::register(&mut admin).await?;
+    let spent = Arc::new(Spent::default());
+    let mut flows = Vec::new();
+    for number in 0..BROWSERS {
+        let session = Session::create(server.address, number).await?;
+        let (app, spent) = (app.clone(), Arc::clone(&spent));
+        flows.push(Flow { app, session, code: None, asked: Instant::now(), spent });
+    }
+    let mut fleet = Fleet::new(server.address, flows);
+    let mut samples = Vec::new();
+    for _ in 0..bench.options.rounds() {
+        samples.push(fleet.round(bench.options.window(), &server).await?);
+    }
+    let figures = crate::load::Figures::of(&samples);
+    let [authorize, token] =
+        [&spent.authorize, &spent.token].map(|nanos| nanos.load(Ordering::Relaxed) as f64);
+    let share = 100.0 * authorize / (authorize + token);
+    report.note(format!("code-flow: authorize takes {share:.0} % of the time, token {:.0} %", 100.0 - share));
+    // Two requests make a flow.
+    report.ratio("code-flow", figures.rate / 2.0, figures);
+    server.stop()
+}
+
+/// What all flows have waited for, in nanoseconds.
+#[derive(Default)]
+struct Spent {
+    authorize: AtomicU64,
+    token: AtomicU64,
+}
+
+/// A browser that is signed in, and the application that it comes from.
+struct Flow {
+    app: App,
+    session: Session,
+    /// What the browser has brought, and the application has not redeemed yet.
+    code: Option<String>,
+    asked: Instant,
+    spent: Arc<Spent>,
+}
+
+impl Client for Flow {
+    fn request(&mut self, out: &mut Vec<u8>) -> bool {
+        match &self.code {
+            None => out.extend_from_slice(self.app.authorize(&self.session).as_bytes()),
+            Some(code) => out.extend_from_slice(&self.app.redeem(code)),
+        }
+        self.asked = Instant::now();
+        true
+    }
+
+    fn answered(&mut self, answer: &Answer<'_>) -> io::Result<()> {
+        let nanos = u64::try_from(self.asked.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        if self.code.take().is_some() {
+            self.spent.token.fetch_add(nanos, Ordering::Relaxed);
+            text(&accounts::read(answer, 200)?, "access_token")?;
+        } else {
+            self.spent.authorize.fetch_add(nanos, Ordering::Relaxed);
+            self.code = Some(code_in(answer)?);
+        }
+        Ok(())
+    }
+}
+
+/// The code that a browser brings back.
+fn code_in(answer: &Answer<'_>) -> io::Result<String> {
+    let place = answer.headers().find(|(name, _)| name.eq_ignore_ascii_case("location"));
+    let code = place.and_then(|(_, place)| place.split("code=").nth(1)?.split('&').next());
+    Ok(code.ok_or_else(|| answer.unexpected(303))?.to_owned())
+}
+
 /// An application that is registered, and asks nobody.
 #[derive(Clone)]
 struct App {
@@ -116,29 +195,31 @@ impl App {
 
     /// Code and tokens for whoever is signed in.
     async fn log_in(&self, server: &Server, session: &Session) -> io::Result<Value> {
+        let mut connection = Connection::open(server.address).await?;
+        let code = code_in(&connection.exchange(self.authorize(session).as_bytes()).await?)?;
+        accounts::read(&connection.exchange(&self.redeem(&code)).await?, 200)
+    }
+
+    /// What the browser asks.
+    fn authorize(&self, session: &Session) -> String {
         let challenge = URL_SAFE_NO_PAD.encode(raw::sha256(VERIFIER.as_bytes()));
-        let redirect = "https%3A%2F%2Fapp.example%2Fcallback";
         let (id, cookie) = (&self.id, &session.browser);
-        let request = format!(
-            "GET /oauth2/authorize?client_id={id}&redirect_uri={redirect}&response_type=code\
+        format!(
+            "GET /oauth2/authorize?client_id={id}&redirect_uri={REDIRECT_ENCODED}&response_type=code\
              &scope=openid+profile+email&code_challenge={challenge}&code_challenge_method=S256 HTTP/1.1\r\n\
              Host: localhost\r\nCookie: session_cookie={cookie}\r\n\r\n"
-        );
-        let mut connection = Connection::open(server.address).await?;
-        let answer = connection.exchange(request.as_bytes()).await?;
-        let place = answer.headers().find(|(name, _)| name.eq_ignore_ascii_case("location"));
-        let code = place.and_then(|(_, place)| place.split("code=").nth(1)?.split('&').next());
-        let code = code.ok_or_else(|| answer.unexpected(303))?.to_owned();
-        let request = self.form(
-            "/oauth2/token",
-            &[
-                ("grant_type", "authorization_code"),
-                ("code", &code),
-                ("redirect_uri", redirect),
-                ("code_verifier", VERIFIER),
-            ],
-        );
-        accounts::read(&connection.exchange(&request).await?, 200)
+        )
+    }
+
+    /// What the application asks when the browser is back.
+    fn redeem(&self, code: &str) -> Vec<u8> {
+        let fields = [
+            ("grant_type", "authorization_code"),
+            ("code", code),
+            ("redirect_uri", REDIRECT_ENCODED),
+            ("code_verifier", VERIFIER),
+        ];
+        self.form("/oauth2/token", &fields)
     }
 
     /// A request of the application's; what is in it needs no encoding.

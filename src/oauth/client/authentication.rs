@@ -158,7 +158,7 @@ fn parse_basic(encoded: &str) -> Option<(String, Secret)> {
 
 fn form_decoded(text: &str) -> String {
     // As the name of a pair whose value is empty: then `=` and `&` in it would split it, so there may be none.
-    if text.contains(['=', '&']) {
+    if text.contains(['=', '&']) || !text.contains(['%', '+']) {
         return text.to_owned();
     }
     let mut pairs = form_urlencoded::parse(text.as_bytes());

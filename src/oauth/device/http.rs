@@ -80,7 +80,8 @@ impl DeviceApi {
     ) -> Result<Begun, ProtocolFailure> {
         let DeviceAuthorizationBody { scope, resource, client } = body.0;
         let (clients, now) = (&self.devices.clients, self.devices.env.now());
-        let (client, by) = entrance::recognise(clients, &self.limiter, request, client.into(), now).await?;
+        let client = entrance::recognise(clients, &self.limiter, request, client.into(), now).await?;
+        let by = entrance::sender(request)?;
         if client.is_confidential() {
             entrance::count(&self.limiter, &client, now)?;
         } else {

@@ -109,7 +109,7 @@ impl IntrospectionApi {
     ) -> Result<Json<IntrospectionView>, ProtocolFailure> {
         let IntrospectionBody { token, client, .. } = body.0;
         let now = self.env.now();
-        let (client, _) = entrance::admit(&self.clients, &self.limiter, request, client.into(), now).await?;
+        let client = entrance::admit(&self.clients, &self.limiter, request, client.into(), now).await?;
         if !client.is_confidential() {
             return Err(unauthorized_client("only a client that has a secret or a key learns of tokens"));
         }

@@ -66,7 +66,7 @@ impl PushApi {
         }
         let Authorization { clients, env, pushed, .. } = &self.authorization;
         let claimed = claimed(&parameters);
-        let (client, _) = entrance::admit(clients, &self.limiter, request, claimed, env.now()).await?;
+        let client = entrance::admit(clients, &self.limiter, request, claimed, env.now()).await?;
         match self.authorization.push(&client, parameters).await? {
             Ok(request_uri) => Ok(Created(PushedView { request_uri, expires_in: pushed.lifetime })),
             Err(refusal) => Err(ProtocolFailure::new(refusal.error, refusal.description)),

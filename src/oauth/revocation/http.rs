@@ -46,7 +46,8 @@ impl RevocationApi {
     ) -> Result<Revoked, ProtocolFailure> {
         let RevocationBody { token, client, .. } = body.0;
         let Revocations { clients, env, .. } = &self.revocations;
-        let (client, by) = entrance::admit(clients, &self.limiter, request, client.into(), env.now()).await?;
+        let client = entrance::admit(clients, &self.limiter, request, client.into(), env.now()).await?;
+        let by = entrance::sender(request)?;
         if self.revocations.revoke(by, &client, &token).await? {
             Ok(Revoked)
         } else {

@@ -98,8 +98,8 @@ impl TokenApi {
         let clients = &self.endpoint.clients;
         let dpop = &self.endpoint.dpop;
         let now = self.endpoint.env.now();
-        let (client, by) =
-            entrance::recognise(clients, &self.limiter, request, body.client.into(), now).await?;
+        let client = entrance::recognise(clients, &self.limiter, request, body.client.into(), now).await?;
+        let by = entrance::sender(request)?;
         let is_of_device = body.grant_type == GrantType::DeviceCode.name();
         if !is_of_device {
             entrance::count(&self.limiter, &client, now)?;

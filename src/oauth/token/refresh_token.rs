@@ -14,6 +14,7 @@ use crate::http::ProtocolFailure;
 use crate::oauth::client::Client;
 use crate::oauth::error::invalid_grant;
 use crate::oauth::grant::change::{self, Refreshed, Renewal};
+use crate::oauth::grant::live::LiveGrant;
 use crate::oauth::grant::model::{Consented, Grant};
 use crate::oauth::grant::tokens::Terms;
 use crate::rbac::Initiator;
@@ -30,7 +31,8 @@ impl TokenEndpoint {
         let (text, key) = (required(request.refresh_token.as_ref(), "refresh_token")?, request.key);
         let presented = self.minter.parse_refresh_token(text).map_err(|_| worthless())?;
         let (id, now) = (Id::from_bytes(presented.session()), self.env.now());
-        let grant = self.store.get(|tx| change::current(tx, id, &client, now))?.ok_or_else(worthless)?;
+        let live = self.grants.find(id, &client, now)?.ok_or_else(worthless)?;
+        let grant = &live.grant;
         check_key(grant.bound_to, key)?;
         let scopes = narrowed(request.scope.as_deref(), &grant.consented.scopes)?;
         let resources = aimed(request.resources, &grant.consented.resources)?;
@@ -39,8 +41,8 @@ impl TokenEndpoint {
         let next = rotates.then(|| self.minter.refresh_token(id, presented.generation().saturating_add(1)));
         let shown = next.as_ref().unwrap_or(&presented).reveal(Holder::Client);
         let terms = Terms { scopes: &scopes, resources: &resources, key };
-        let answer = self.refreshed(&client, &grant, terms, shown)?;
-        let renewal = self.renewal(&client, &grant, (&presented, next.as_ref()), (&answer, key), now)?;
+        let answer = self.refreshed(&client, &live, terms, shown)?;
+        let renewal = self.renewal(&client, grant, (&presented, next.as_ref()), (&answer, key), now)?;
         let (live, window) = (self.grants.clone(), self.minter.lifetimes.replay);
         let shown = (presented.generation(), presented.hash());
         let change =
@@ -55,17 +57,17 @@ impl TokenEndpoint {
     fn refreshed(
         &self,
         client: &Client,
-        grant: &Grant,
+        live: &LiveGrant,
         terms: Terms<'_>,
         refresh_token: Secret,
     ) -> Result<TokenAnswer, ProtocolFailure> {
+        let grant = &live.grant;
         let access_token = self.minter.access_token(client, grant, terms)?;
         // What was said at the login is not said again (OpenID Connect Core section 12.2).
         let consented = Consented { scopes: terms.scopes.clone(), ..grant.consented.clone() };
         let about = Grant { nonce: None, consented, ..grant.clone() };
-        let live = self.grants.find(grant.id, client, self.env.now())?.ok_or_else(worthless)?;
         Ok(TokenAnswer {
-            id_token: self.id_token(client, &about, &live, &access_token)?,
+            id_token: self.id_token(client, &about, live, &access_token)?,
             access_token: access_token.expose().to_owned(),
             token_type: terms.token_type().to_owned(),
             expires_in: self.minter.lifetimes.access,
