@@ -101,7 +101,7 @@ impl App {
         let viewer = self.clone();
         let docs = docs::routes(move || viewer.api().rapidoc_html());
         let beside = extra(Route::new().at("/openapi.json", get(spec)).nest("/docs", docs));
-        let routes = Routes::new(self.api(), operations, beside);
+        let routes = Routes::new(operations, beside);
         let limiter = Arc::clone(&self.limiter);
         let authenticator = Arc::new(self.clone());
         let gate = Gate::new(routes, &self.config, &self.env, authenticator, limiter, allow);

@@ -5,6 +5,7 @@ use clap::{Parser, Subcommand};
 
 use super::clients::ClientGroup;
 use super::credentials::{ApiKeyGroup, AuditGroup, ServiceAccountGroup};
+use super::later::Later;
 use crate::config::Flags;
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 refused (of `user import`: some rows), 2 wrong arguments or settings, 3 the store or server \
@@ -52,67 +53,67 @@ pub enum Group {
     /// Create, list and change accounts
     User {
         #[command(subcommand)]
-        command: UserGroup,
+        command: Later<UserGroup>,
     },
     /// Make, change and delete roles
     Role {
         #[command(subcommand)]
-        command: RoleGroup,
+        command: Later<RoleGroup>,
     },
     /// Define the permissions of your services
     Permission {
         #[command(subcommand)]
-        command: PermissionGroup,
+        command: Later<PermissionGroup>,
     },
     /// Make programs that hold rights, without passwords
     ServiceAccount {
         #[command(subcommand)]
-        command: ServiceAccountGroup,
+        command: Later<ServiceAccountGroup>,
     },
     /// Make, rotate and end API keys
     ApiKey {
         #[command(subcommand)]
-        command: ApiKeyGroup,
+        command: Later<ApiKeyGroup>,
     },
     /// Register, change and delete the applications that log their users in here
     Client {
         #[command(subcommand)]
-        command: ClientGroup,
+        command: Later<ClientGroup>,
     },
     /// List and remove passkeys of users
     Passkey {
         #[command(subcommand)]
-        command: PasskeyGroup,
+        command: Later<PasskeyGroup>,
     },
     /// Read the audit trail and check it
     Audit {
         #[command(subcommand)]
-        command: AuditGroup,
+        command: Later<AuditGroup>,
     },
     /// Read and manage mails that wait
     Mail {
         #[command(subcommand)]
-        command: MailGroup,
+        command: Later<MailGroup>,
     },
     /// List and end sessions
     Session {
         #[command(subcommand)]
-        command: SessionGroup,
+        command: Later<SessionGroup>,
     },
     /// List and rotate the keys that sign tokens
     Keys {
         #[command(subcommand)]
-        command: KeysGroup,
+        command: Later<KeysGroup>,
     },
     /// Make the list of passwords that are known from breaches
     Passwords {
         #[command(subcommand)]
-        command: PasswordsGroup,
+        command: Later<PasswordsGroup>,
     },
     /// Show settings
     Config {
         #[command(subcommand)]
-        command: ConfigGroup,
+        command: Later<ConfigGroup>,
     },
     /// Verify every row of the store; without a server running, its file, too
     Check,

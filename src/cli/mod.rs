@@ -7,6 +7,7 @@ mod config;
 mod credentials;
 mod export;
 mod import;
+mod later;
 mod output;
 mod password;
 mod plain;
@@ -16,6 +17,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::error::ErrorKind;
 
+use self::later::Later;
 use crate::admin::{MailCommand, PasskeysCommand, RolesCommand, UserFilter, UsersCommand};
 use crate::base::{Error, Result};
 use crate::config::{Config, InForce, load};
@@ -60,13 +62,17 @@ fn dispatch(args: Args) -> u8 {
     };
     let outcome = match group {
         Group::Serve => return serve(config, json),
-        Group::Config { command } => return config::run(&command, (&config, &in_force), json),
-        Group::Passwords { command: PasswordsGroup::BuildFilter(args) } => breach::build_filter(&args, json),
-        Group::User { command: UserGroup::Import(args) } => import::run(config, &args, json),
-        Group::User { command: UserGroup::Export { password_hashes } } => {
+        Group::Config { command: Later(command) } => {
+            return config::run(&command, (&config, &in_force), json);
+        }
+        Group::Passwords { command: Later(PasswordsGroup::BuildFilter(args)) } => {
+            breach::build_filter(&args, json)
+        }
+        Group::User { command: Later(UserGroup::Import(args)) } => import::run(config, &args, json),
+        Group::User { command: Later(UserGroup::Export { password_hashes }) } => {
             export::run(config, password_hashes, json)
         }
-        Group::Audit { command: AuditGroup::Export { filter, seq } } => {
+        Group::Audit { command: Later(AuditGroup::Export { filter, seq }) } => {
             export::events(config, &filter.into(), seq, json)
         }
         group => command_of(group)
@@ -100,26 +106,26 @@ fn serve(config: Config, json: bool) -> u8 {
 fn command_of(group: Group) -> Result<crate::admin::Command> {
     use crate::admin::Command;
     Ok(match group {
-        Group::User { command } => user_command(command)?,
-        Group::Role { command } => Command::Roles { what: role_command(command) },
-        Group::Permission { command } => Command::Roles { what: permission_command(command) },
-        Group::ServiceAccount { command } => credentials::service_account(command),
-        Group::ApiKey { command } => credentials::api_key(command)?,
-        Group::Client { command } => clients::client(command)?,
-        Group::Audit { command } => credentials::audit(command)?,
-        Group::Passkey { command: PasskeyGroup::List { user } } => {
+        Group::User { command: Later(command) } => user_command(command)?,
+        Group::Role { command: Later(command) } => Command::Roles { what: role_command(command) },
+        Group::Permission { command: Later(command) } => Command::Roles { what: permission_command(command) },
+        Group::ServiceAccount { command: Later(command) } => credentials::service_account(command),
+        Group::ApiKey { command: Later(command) } => credentials::api_key(command)?,
+        Group::Client { command: Later(command) } => clients::client(command)?,
+        Group::Audit { command: Later(command) } => credentials::audit(command)?,
+        Group::Passkey { command: Later(PasskeyGroup::List { user }) } => {
             Command::Users { what: UsersCommand::Passkeys(PasskeysCommand::List { user }) }
         }
-        Group::Passkey { command: PasskeyGroup::Delete { user, id } } => {
+        Group::Passkey { command: Later(PasskeyGroup::Delete { user, id }) } => {
             Command::Users { what: UsersCommand::Passkeys(PasskeysCommand::Delete { user, id }) }
         }
-        Group::Session { command: SessionGroup::List { user } } => Command::SessionList { user },
-        Group::Session { command: SessionGroup::Revoke { user, session } } => {
+        Group::Session { command: Later(SessionGroup::List { user }) } => Command::SessionList { user },
+        Group::Session { command: Later(SessionGroup::Revoke { user, session }) } => {
             Command::SessionRevoke { user, session }
         }
-        Group::Mail { command } => Command::Mail { what: mail_command(command) },
-        Group::Keys { command: KeysGroup::List } => Command::KeysList,
-        Group::Keys { command: KeysGroup::Rotate } => Command::KeysRotate,
+        Group::Mail { command: Later(command) } => Command::Mail { what: mail_command(command) },
+        Group::Keys { command: Later(KeysGroup::List) } => Command::KeysList,
+        Group::Keys { command: Later(KeysGroup::Rotate) } => Command::KeysRotate,
         Group::Check => Command::Check,
         Group::Health => Command::Health,
         Group::Serve | Group::Config { .. } | Group::Passwords { .. } => {

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use futures_util::future::BoxFuture;
 use poem::endpoint::{BoxEndpoint, DynEndpoint};
 use poem::error::MethodNotAllowedError;
-use poem::http::{Method, StatusCode};
-use poem::{EndpointExt, IntoEndpoint, Request, Response, Route};
-use poem_openapi::{OpenApi, OpenApiService};
+use poem::http::Method;
+use poem::{EndpointExt, Request, Response, Route, RouteMethod};
+use poem_openapi::OpenApi;
 
 /// The operations of an API, by path and method.
 pub type Operations = HashMap<String, HashMap<Method, BoxEndpoint<'static>>>;
@@ -21,29 +21,37 @@ pub fn operations(apis: impl OpenApi) -> Operations {
 
 /// The API, and what else is served: the document, its viewer, a test's own routes.
 ///
-/// The framework finds a path by walking a tree of routers, and parses a query string for every request. What most
-/// requests ask for needs neither: an operation without parameters in its path is found by it in one step.
+/// The framework finds a path by walking a tree of routers, and its service of an API makes every operation once more and
+/// parses a query string for every request. An operation without parameters in its path is found by it in one step, and
+/// the others by a router of their own.
 pub struct Routes {
     plain: HashMap<String, Vec<(Method, BoxEndpoint<'static>)>>,
     /// What the paths of the API begin with.
     areas: Vec<String>,
-    api: BoxEndpoint<'static>,
+    with_parameters: BoxEndpoint<'static>,
     beside: BoxEndpoint<'static>,
 }
 
 impl Routes {
-    /// `operations`: those of the service, once more.
-    pub fn new<A, W>(service: OpenApiService<A, W>, operations: Operations, beside: Route) -> Self
-    where
-        OpenApiService<A, W>: IntoEndpoint<Endpoint = BoxEndpoint<'static>>,
-    {
+    #[must_use]
+    pub fn new(operations: Operations, beside: Route) -> Self {
         let areas = areas(&operations);
-        let plain = operations.into_iter().filter(|(path, _)| !path.contains(':'));
-        let plain = plain.map(|(path, operations)| (path, operations.into_iter().collect()));
+        let mut plain = HashMap::new();
+        let mut with_parameters = Route::new();
+        for (path, methods) in operations {
+            if path.contains(':') {
+                let methods = methods
+                    .into_iter()
+                    .fold(RouteMethod::new(), |all, (method, endpoint)| all.method(method, endpoint));
+                with_parameters = with_parameters.at(path, methods);
+            } else {
+                plain.insert(path, methods.into_iter().collect());
+            }
+        }
         Self {
-            plain: plain.collect(),
+            plain,
             areas,
-            api: service.into_endpoint(),
+            with_parameters: with_parameters.map_to_response().boxed(),
             beside: beside.map_to_response().boxed(),
         }
     }
@@ -51,35 +59,37 @@ impl Routes {
     /// The answer to a request, by whoever answers its path.
     pub fn call(&self, request: Request) -> BoxFuture<'_, poem::Result<Response>> {
         let of_api = |area| self.areas.iter().any(|known| known == area);
-        let endpoint = match self.plain(&request) {
-            Some(endpoint) => endpoint,
-            None if self.has_other_methods(&request) => return self.call_api(request),
-            None if of_api(first_segment(request.uri().path())) => &self.api,
+        let path = request.uri().path();
+        let endpoint = match self.plain.get(path) {
+            Some(methods) => match of_method(methods, request.method()) {
+                Some(endpoint) => endpoint,
+                None => return Box::pin(other_method(methods, request)),
+            },
+            None if of_api(first_segment(path)) => &self.with_parameters,
             None => &self.beside,
         };
         // Not the trait `Endpoint`, which has a future of its own around this one.
         DynEndpoint::call(endpoint.as_ref(), request)
     }
+}
 
-    /// Whether a path is known, and this method of it is not. `HEAD` is that of what `GET` reads.
-    fn has_other_methods(&self, request: &Request) -> bool {
-        request.method() != Method::HEAD && self.plain.contains_key(request.uri().path())
-    }
+type Methods = [(Method, BoxEndpoint<'static>)];
 
-    /// The API knows nothing of what stands beside it in the same area: then the method is what is not there.
-    fn call_api(&self, request: Request) -> BoxFuture<'_, poem::Result<Response>> {
-        Box::pin(async move {
-            let answer = DynEndpoint::call(self.api.as_ref(), request).await;
-            answer.map_err(|error| match error.status() {
-                StatusCode::NOT_FOUND => MethodNotAllowedError.into(),
-                _ => error,
-            })
-        })
-    }
+fn of_method<'m>(methods: &'m Methods, wanted: &Method) -> Option<&'m BoxEndpoint<'static>> {
+    methods.iter().find(|(method, _)| method == wanted).map(|(_, endpoint)| endpoint)
+}
 
-    fn plain(&self, request: &Request) -> Option<&BoxEndpoint<'static>> {
-        let operations = self.plain.get(request.uri().path())?;
-        operations.iter().find(|(method, _)| method == request.method()).map(|(_, endpoint)| endpoint)
+/// `HEAD` is `GET` without what is read (RFC 9110 section 9.3.2); nothing else is there.
+async fn other_method(methods: &Methods, mut request: Request) -> poem::Result<Response> {
+    let is_head = request.method() == Method::HEAD;
+    match of_method(methods, &Method::GET).filter(|_| is_head) {
+        Some(endpoint) => {
+            request.set_method(Method::GET);
+            let mut answer = DynEndpoint::call(endpoint.as_ref(), request).await?;
+            answer.set_body(());
+            Ok(answer)
+        }
+        None => Err(MethodNotAllowedError.into()),
     }
 }
 

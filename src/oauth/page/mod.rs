@@ -1,5 +1,6 @@
 //! Pages that people see: rendered here, in their language, and working without JavaScript. They own no rules.
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 mod brand;
 mod fields;
@@ -34,7 +35,8 @@ pub type About = Value;
 
 /// The pages, parsed once.
 pub struct Pages {
-    all: Environment<'static>,
+    /// Parsed when the first page is wanted: many servers never show one.
+    all: OnceLock<Result<Environment<'static>>>,
     pub brand: Brand,
     pub languages: Languages,
     /// The path of the public URL, before every path of ours.
@@ -78,23 +80,27 @@ const TEMPLATES: &[(&str, &str)] = templates! {
     "account_form.html" "notice.html" "passkeys.html" "device.html" "device_confirm.html" "device_done.html"
 };
 
+fn environment() -> Result<Environment<'static>> {
+    let mut all = Environment::new();
+    all.set_undefined_behavior(UndefinedBehavior::SemiStrict);
+    all.add_filter("filled", filled);
+    for (file, text) in TEMPLATES {
+        all.add_template(file, text).map_err(Error::internal)?;
+    }
+    Ok(all)
+}
+
 impl Pages {
     /// `name`: what the service is called where no other name is set for pages.
     ///
     /// # Errors
-    /// `Error::Invalid` naming the setting that is wrong; `Error::Internal` for a page that cannot be parsed.
+    /// `Error::Invalid` naming the setting that is wrong.
     pub fn open(config: &Config, name: String) -> Result<Self> {
         let settings = &config.pages;
         let name = if settings.name.is_empty() { name } else { settings.name.clone() };
         let languages = Languages::open(&settings.language, settings.language_dir.0.as_deref())?;
-        let mut all = Environment::new();
-        all.set_undefined_behavior(UndefinedBehavior::SemiStrict);
-        all.add_filter("filled", filled);
-        for (file, text) in TEMPLATES {
-            all.add_template(file, text).map_err(Error::internal)?;
-        }
         let base = config.public_url().path().to_owned();
-        Ok(Self { all, brand: Brand::open(config, name)?, languages, base })
+        Ok(Self { all: OnceLock::new(), brand: Brand::open(config, name)?, languages, base })
     }
 
     /// The language of a page: the one that the application wants, or the browser.
@@ -107,7 +113,8 @@ impl Pages {
     /// # Errors
     /// `Error::Internal` for a page that cannot be rendered.
     pub fn render(&self, file: &str, shown: Shown<'_>, about: About) -> Result<Response> {
-        let template = self.all.get_template(file).map_err(Error::internal)?;
+        let all = self.all.get_or_init(environment).as_ref().map_err(Clone::clone)?;
+        let template = all.get_template(file).map_err(Error::internal)?;
         let page = context! {
             service => self.brand.name.as_str(),
             has_logo => self.brand.logo.is_some(),
@@ -252,6 +259,12 @@ mod tests {
         assert!(!shown.contains("<i>") && !shown.contains("<b>"), "{shown}");
         assert!(shown.contains("<strong>&lt;i&gt;") && shown.contains("&amp;"), "{shown}");
         assert_eq!(filled("in {}", Value::from(7), None).to_string(), "in 7");
+    }
+
+    #[test]
+    fn every_page_can_be_parsed() {
+        let all = environment().unwrap();
+        assert_eq!(all.templates().count(), TEMPLATES.len());
     }
 
     #[test]

@@ -72,13 +72,14 @@ async fn asking_writes_nothing() {
 }
 
 #[tokio::test]
-async fn an_answer_is_good_once_even_sixteen_times_at_once() {
+async fn an_answer_is_good_once_even_eight_times_at_once() {
     let app = TestApp::start().await;
     let mut device = Authenticator::synchronised(&device(&app).origin);
     register(&app.user("ann").await, &mut device).await;
     let asked = asked_for_login(&app).await;
     let credential = device.get(&asked["options"]);
-    let all = (0..16).map(|_| login(&app, &asked, &credential).send());
+    // Fewer than are taken for guesses.
+    let all = (0..8).map(|_| login(&app, &asked, &credential).send());
     let answers = futures_util::future::join_all(all).await;
     let good = answers.into_iter().filter(|answer| answer.as_ref().unwrap().status() == 200).count();
     assert_eq!(good, 1);
