@@ -1,6 +1,7 @@
 //! What mails look like: templates of the program, and those that take their place.
 use std::fs;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use minijinja::{Environment, UndefinedBehavior, context};
 
@@ -37,7 +38,8 @@ embedded! {
 
 /// Writes mails.
 pub struct Templates {
-    all: Environment<'static>,
+    /// Parsed when the first mail is written, but tried at once where they are not those of the program alone.
+    all: OnceLock<Environment<'static>>,
     /// What the service is called, and where it is.
     service: String,
     public_url: String,
@@ -45,7 +47,7 @@ pub struct Templates {
 }
 
 impl Templates {
-    /// Those of the program, and over them those of a directory. Every one is tried.
+    /// Those of the program, and over them those of a directory. Then every one is tried.
     ///
     /// # Errors
     /// `Error::Invalid` naming `mail.template_dir` and the file that is none of ours, or is broken.
@@ -54,17 +56,21 @@ impl Templates {
         language: Language,
         (service, public_url): (String, String),
     ) -> Result<Self> {
-        let mut all = Environment::new();
-        all.set_undefined_behavior(UndefinedBehavior::Strict);
-        for (name, text) in EMBEDDED {
-            all.add_template(name, text).map_err(Error::internal)?;
-        }
+        let templates = Self { all: OnceLock::new(), service, public_url, language };
         if let Some(directory) = directory {
+            let mut all = embedded()?;
             replace(&mut all, directory)?;
+            templates.all.get_or_init(|| all);
+            templates.check()?;
         }
-        let templates = Self { all, service, public_url, language };
-        templates.check()?;
         Ok(templates)
+    }
+
+    fn all(&self) -> Result<&Environment<'static>> {
+        match self.all.get() {
+            Some(all) => Ok(all),
+            None => embedded().map(|all| self.all.get_or_init(|| all)),
+        }
     }
 
     /// Writes a mail, in the language of whoever has caused it.
@@ -79,8 +85,9 @@ impl Templates {
     fn write_in(&self, letter: &Letter, language: Language) -> Result<Written, (String, String)> {
         let names = ["txt", "html"].map(|form| format!("{}/{}.{form}", code(language), letter.kind.name()));
         let (text, html) = (&names[0], &names[1]);
+        let all = self.all().map_err(|cause| (LAYOUT.to_owned(), cause.to_string()))?;
         let render = |name: &String, subject: &str| {
-            let template = self.all.get_template(name).map_err(|cause| (name.clone(), cause.to_string()))?;
+            let template = all.get_template(name).map_err(|cause| (name.clone(), cause.to_string()))?;
             let values = self.values(letter, language, subject);
             template.render(values).map_err(|cause| (name.clone(), with_causes(&cause)))
         };
@@ -131,6 +138,16 @@ impl Templates {
         }
         Ok(())
     }
+}
+
+/// The templates of the program.
+fn embedded() -> Result<Environment<'static>> {
+    let mut all = Environment::new();
+    all.set_undefined_behavior(UndefinedBehavior::Strict);
+    for (name, text) in EMBEDDED {
+        all.add_template(name, text).map_err(Error::internal)?;
+    }
+    Ok(all)
 }
 
 fn broken(name: &str, cause: &str) -> Error {
@@ -294,6 +311,11 @@ mod tests {
         ] {
             assert_eq!(wanted(header), language, "{header}");
         }
+    }
+
+    #[test]
+    fn every_mail_of_the_program_can_be_written() {
+        templates(None).unwrap().check().unwrap();
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub type About = Value;
 /// The pages, parsed once.
 pub struct Pages {
     /// Parsed when the first page is wanted: many servers never show one.
-    all: OnceLock<Result<Environment<'static>>>,
+    all: OnceLock<Environment<'static>>,
     pub brand: Brand,
     pub languages: Languages,
     /// The path of the public URL, before every path of ours.
@@ -113,7 +113,10 @@ impl Pages {
     /// # Errors
     /// `Error::Internal` for a page that cannot be rendered.
     pub fn render(&self, file: &str, shown: Shown<'_>, about: About) -> Result<Response> {
-        let all = self.all.get_or_init(environment).as_ref().map_err(Clone::clone)?;
+        let all = match self.all.get() {
+            Some(all) => all,
+            None => environment().map(|all| self.all.get_or_init(|| all))?,
+        };
         let template = all.get_template(file).map_err(Error::internal)?;
         let page = context! {
             service => self.brand.name.as_str(),
