@@ -28,6 +28,8 @@ pub mod crypto;
 pub mod email_login;
 // Whose an e-mail address is.
 pub mod email_verification;
+// Whether requests may pass reverse proxies.
+pub mod forward;
 // `/health`.
 pub mod health;
 // What every endpoint shares.

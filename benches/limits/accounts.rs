@@ -138,6 +138,13 @@ impl Session {
     }
 }
 
+/// What an answer has put into a cookie.
+pub fn cookie(answer: &Answer<'_>, wanted: &str) -> Option<String> {
+    let cookies = answer.headers().filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie"));
+    let mut pairs = cookies.filter_map(|(_, cookie)| cookie.split(';').next()?.split_once('='));
+    pairs.find(|(name, _)| *name == wanted).map(|(_, value)| value.to_owned())
+}
+
 /// The session renews its access token again and again.
 impl Client for Session {
     fn request(&mut self, out: &mut Vec<u8>) -> bool {

@@ -71,7 +71,7 @@ const fn at_most(name: &'static str, what: &'static str, limit: f64, unit: Unit)
 }
 
 /// Every row, in the order of the table.
-pub const ALL: [Limit; 30] = [
+pub const ALL: [Limit; 33] = [
     at_least("health", "GET /health, 64 connections: CPU of bare hyper with the same bytes / ours", 0.60),
     at_least("me", "GET /auth/me with a bearer token, 64 connections: likewise", 0.50),
     at_least("me-key", "GET /auth/me with X-API-Key: likewise", 0.45),
@@ -94,6 +94,9 @@ pub const ALL: [Limit; 30] = [
     ),
     at_least("introspect", "POST /oauth2/introspect, 64 connections: CPU of bare hyper / ours", 0.45),
     at_least("userinfo", "GET /oauth2/userinfo: likewise", 0.45),
+    at_least("forward-cookie", "GET /auth/forward among 1,000 rules, with a cookie: likewise", 0.45),
+    at_least("forward-bearer", "the same with a bearer token", 0.45),
+    at_least("forward-key", "the same with X-API-Key", 0.45),
     at_least("discovery", "GET /.well-known/openid-configuration: likewise", 0.60),
     at_least("jwks", "GET /oauth2/jwks: likewise", 0.60),
     at_least(

@@ -3,6 +3,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::clients::ClientsCommand;
+use super::forward_rules::ForwardRulesCommand;
+use super::users::UserFilter;
 use crate::account::User;
 use crate::rbac::Role;
 use crate::rbac::model::roles_of;
@@ -43,6 +45,9 @@ pub enum Command {
     },
     Clients {
         what: ClientsCommand,
+    },
+    ForwardRules {
+        what: ForwardRulesCommand,
     },
     Audit {
         what: AuditCommand,
@@ -126,16 +131,6 @@ pub enum UsersCommand {
         user: String,
     },
     Passkeys(PasskeysCommand),
-}
-
-/// Which accounts are listed.
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub struct UserFilter {
-    pub username: Option<String>,
-    pub email: Option<String>,
-    pub role: Option<String>,
-    pub is_active: Option<bool>,
-    pub deleted: bool,
 }
 
 /// Whose key.

@@ -4,6 +4,7 @@ mod api_keys;
 mod audit;
 mod clients;
 mod command;
+mod forward_rules;
 mod mail;
 mod passkeys;
 mod roles;
@@ -16,6 +17,8 @@ pub use clients::ClientsCommand;
 pub use command::{
     Answer, ApiKeysCommand, AuditCommand, Command, EventFilter, KeyFields, KeyLine, MailCommand, Owner,
     PasskeysCommand, PermissionLine, RoleFields, RoleLine, RolesCommand, ServiceAccountsCommand, SessionLine,
-    TransferCommand, UserFilter, UserLine, UsersCommand,
+    TransferCommand, UserLine, UsersCommand,
 };
+pub use forward_rules::ForwardRulesCommand;
 pub use service::Admin;
+pub use users::UserFilter;

@@ -4,6 +4,7 @@ use crate::account::{Accounts, NewUser};
 use crate::api_key::ApiKeys;
 use crate::audit::Audit;
 use crate::base::{Error, PageRequest, Result, Secret};
+use crate::forward::Rules;
 use crate::health::Health;
 use crate::keys::Keys;
 use crate::mail::Mailer;
@@ -35,6 +36,7 @@ pub struct Admin {
     pub api_keys: ApiKeys,
     pub service_accounts: ServiceAccounts,
     pub clients: Clients,
+    pub forward_rules: Rules,
     pub backchannel: Backchannel,
     pub initial_tokens: InitialTokens,
     pub audit: Audit,
@@ -62,16 +64,25 @@ impl Admin {
             Command::ApiKeys { what } => self.run_api_keys(what).await,
             Command::ServiceAccounts { what } => self.run_service_accounts(what).await,
             Command::Clients { what } => self.run_clients(what).await,
+            Command::ForwardRules { what } => self.run_forward_rules(what).await,
             Command::Audit { what } => self.run_audit(what).await,
             Command::Mail { what } => self.run_mail(what).await,
             Command::Roles { what } => self.run_roles(what).await,
             Command::Transfer { what } => self.run_transfer(what).await,
+            other => self.run_host(other).await,
+        }
+    }
+
+    /// What is asked about sessions, and of the server itself.
+    async fn run_host(&self, command: Command) -> Result<Answer> {
+        match command {
             Command::SessionList { user } => self.list_sessions(&user).await,
             Command::SessionRevoke { user, session } => self.revoke(&user, session.as_deref()).await,
             Command::KeysList => Ok(self.list_keys()),
             Command::KeysRotate => self.rotate_keys().await,
             Command::Check => self.check().await,
             Command::Health => Ok(self.health()),
+            _ => Err(Error::internal("not a command about the server")),
         }
     }
 

@@ -1,4 +1,5 @@
 //! Accounts, as the command line asks for them.
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::command::{Answer, UsersCommand};
@@ -7,6 +8,16 @@ use crate::account::model::Filter;
 use crate::base::{PageRequest, Result};
 use crate::rbac::Initiator;
 use crate::users::service::{AccountChange, by};
+
+/// Which accounts are listed.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct UserFilter {
+    pub username: Option<String>,
+    pub email: Option<String>,
+    pub role: Option<String>,
+    pub is_active: Option<bool>,
+    pub deleted: bool,
+}
 
 impl Admin {
     pub(super) async fn run_users(&self, command: UsersCommand) -> Result<Answer> {

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use poem::endpoint::make_sync;
 use poem::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use poem::{Endpoint, Response, Route, get};
+use poem::{Endpoint, EndpointExt, Response, Route, get};
 use poem_openapi::OpenApiService;
 
 use super::App;
@@ -18,6 +18,8 @@ use crate::config::{MailSink, Registration, Switch};
 use crate::contact::http::ContactApi;
 use crate::email_login::http::EmailLoginApi;
 use crate::email_verification::http::EmailApi;
+use crate::forward::rule::http::RulesApi as ForwardRulesApi;
+use crate::forward::sign_in::{self, ForwardPages};
 use crate::health::http::HealthApi;
 use crate::http::allow::AllowTable;
 use crate::http::{Cookies, Failure, Gate, Routes, docs, routes, spec};
@@ -57,8 +59,8 @@ use crate::transfer::http::TransferApi;
 use crate::users::access::UserAccessApi;
 use crate::users::http::UsersApi;
 use crate::{
-    account, api_key, audit, check, contact, email_login, email_verification, health, login, mail, mfa,
-    oauth, pages, passkey, password_reset, rbac, recovery, service_account, session, transfer, users,
+    account, api_key, audit, check, contact, email_login, email_verification, forward, health, login, mail,
+    mfa, oauth, pages, passkey, password_reset, rbac, recovery, service_account, session, transfer, users,
 };
 
 type Apis = (
@@ -69,7 +71,7 @@ type Apis = (
     (UsersApi, UserAccessApi, PasswordResetApi, TransferApi),
     ServiceAccountsApi,
     RolesApi,
-    CheckApi,
+    (CheckApi, ForwardRulesApi),
     AuditApi,
     (KeysApi, MailApi, EmailApi, EmailLoginApi),
     OauthApis,
@@ -94,14 +96,18 @@ impl App {
         operations.extend(authorize::http::operations(&browser));
         operations.extend(pages::http::operations(&Arc::new(self.account_pages(Arc::clone(&browser)))));
         let devices = self.device_requests.as_ref().clone();
+        let forward = Arc::clone(&self.forward);
+        let forward_pages = ForwardPages { browser: Arc::clone(&browser), forward: Arc::clone(&forward) };
+        operations.extend(sign_in::operations(&Arc::new(forward_pages)));
         operations.extend(device::page::operations(&Arc::new(DevicePages { browser, devices })));
+        let forward = make_sync(move |request| forward.answer(&request)).map_to_response().boxed();
         let allow = AllowTable::new(&operations);
         let (documented, document) = (self.clone(), OnceLock::new());
         let spec = make_sync(move |_| documented.spec_text(&document));
         let viewer = self.clone();
         let docs = docs::routes(move || viewer.api().rapidoc_html());
         let beside = extra(Route::new().at("/openapi.json", get(spec)).nest("/docs", docs));
-        let routes = Routes::new(operations, beside);
+        let routes = Routes::new(operations, (beside, forward));
         let limiter = Arc::clone(&self.limiter);
         let authenticator = Arc::new(self.clone());
         let gate = Gate::new(routes, &self.config, &self.env, authenticator, limiter, allow);
@@ -138,6 +144,7 @@ impl App {
                 health::http::ERRORS,
                 rbac::http::ERRORS,
                 check::http::ERRORS,
+                forward::rule::http::ERRORS,
                 users::http::ERRORS,
                 users::access::ERRORS,
                 password_reset::http::ERRORS,
@@ -167,6 +174,7 @@ impl App {
                 oauth::backchannel::http::PERMISSIONS,
                 oauth::initial_token::http::PERMISSIONS,
                 oauth::consent::http::PERMISSIONS,
+                forward::rule::http::PERMISSIONS,
                 audit::http::PERMISSIONS,
                 mail::http::PERMISSIONS,
                 email_verification::http::PERMISSIONS,
@@ -185,7 +193,7 @@ impl App {
 
     /// What people see on their way to a client.
     fn browser_api(&self) -> BrowserApi {
-        let config = &self.config;
+        let (config, forward) = (&self.config, Arc::clone(&self.forward));
         BrowserApi {
             authorization: self.authorization.as_ref().clone(),
             logins: self.logins.clone(),
@@ -200,6 +208,7 @@ impl App {
                 registration: config.registration != Registration::Closed,
                 forgotten: config.mail.sink != MailSink::None,
             },
+            returns: Arc::new(move |text| forward.returns(text)),
         }
     }
 
@@ -335,7 +344,7 @@ impl App {
             ),
             ServiceAccountsApi { accounts: self.service_accounts.clone(), keys: self.api_keys.clone() },
             RolesApi(self.roles.clone()),
-            CheckApi(self.roles.clone()),
+            (CheckApi(self.roles.clone()), ForwardRulesApi(self.forward_rules.clone())),
             AuditApi(self.audit.clone()),
             (
                 KeysApi(self.keys.clone()),

@@ -1,6 +1,7 @@
 //! The composition root: the only place that knows every part.
 mod api;
 mod authenticator;
+mod forward;
 mod policies;
 mod shared;
 mod tables;
@@ -18,6 +19,8 @@ use crate::config::Config;
 use crate::contact::Contacts;
 use crate::email_login::EmailLogins;
 use crate::email_verification::EmailVerifications;
+use crate::forward::rule::declaration as forward_rules;
+use crate::forward::{Forward, Rules};
 use crate::health::Health;
 use crate::http::limit::RateLimiter;
 use crate::keys::Keys;
@@ -53,6 +56,8 @@ pub use tables::{CHECKS, SCHEMA, SWEEPS};
 /// `Error::Invalid` naming what is wrong with it.
 pub fn check(config: &Config) -> Result<()> {
     policies::scopes(config)?;
+    policies::forward_headers(config)?;
+    forward_rules::read(&config.forward.rules.0)?;
     declaration::read(&config.declared.clients.0).map(drop)
 }
 
@@ -97,6 +102,8 @@ pub struct App {
     pub contacts: Arc<Contacts>,
     pub pages: Arc<Pages>,
     pub backchannel: Arc<Backchannel>,
+    pub forward_rules: Rules,
+    pub forward: Arc<Forward>,
 }
 
 impl App {
@@ -110,6 +117,8 @@ impl App {
         let passkeys = shared.passkeys(&config, mfa.clone())?;
         let logins = shared.logins(mfa.clone(), passkeys.clone());
         let limiter = Arc::new(policies::limiter(&config)?);
+        let pages = Arc::new(Pages::open(&config, policies::service_name(&config))?);
+        let forward_rules = shared.forward_rules(&config)?;
         Ok(Self {
             accounts: shared.accounts(&config),
             addresses: Arc::new(shared.addresses()),
@@ -124,7 +133,9 @@ impl App {
             contacts: Arc::new(shared.contacts()),
             device_requests: Arc::new(shared.device_requests(&config)?),
             authorization: Arc::new(shared.authorization(&config)?),
-            pages: Arc::new(Pages::open(&config, policies::service_name(&config))?),
+            forward: Arc::new(shared.forward(&config, &forward_rules, (&pages, &limiter))?),
+            forward_rules,
+            pages,
             backchannel: Arc::new(shared.backchannel(&config)),
             logins,
             mfa,
@@ -180,6 +191,7 @@ impl App {
             api_keys: self.api_keys.clone(),
             service_accounts: self.service_accounts.clone(),
             clients: self.oauth_clients.as_ref().clone(),
+            forward_rules: self.forward_rules.clone(),
             backchannel: self.backchannel.as_ref().clone(),
             initial_tokens: self.initial_tokens(),
             audit: self.audit.clone(),

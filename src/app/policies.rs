@@ -7,6 +7,7 @@ use crate::base::{Error, Result};
 use crate::breach::BreachFilter;
 use crate::config::{ClientRegistration, Config, Switch};
 use crate::crypto::webauthn::RelyingParty;
+use crate::forward::identity::IdentityHeaders;
 use crate::http::limit::RateLimiter;
 use crate::keys::KeyPolicy;
 use crate::mfa;
@@ -59,6 +60,11 @@ pub(super) fn dpop(config: &Config) -> dpop::Policy {
 /// The scopes that the configuration declares.
 pub(super) fn scopes(config: &Config) -> Result<Vec<CustomScope>> {
     custom::model::read(&config.declared.scopes.0)
+}
+
+/// What applications behind proxies are told in.
+pub(super) fn forward_headers(config: &Config) -> Result<()> {
+    IdentityHeaders::new(&config.forward).map(drop)
 }
 
 /// What clients may be that register themselves.

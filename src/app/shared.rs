@@ -51,7 +51,7 @@ pub(super) struct Shared {
     pub failures: Failures,
     pub mail: Mailer,
     pub outbound: Outbound,
-    master: MasterKey,
+    pub master: MasterKey,
     policy: PasswordPolicy,
     live_keys: LiveKeys,
     pub clients: LiveClients,

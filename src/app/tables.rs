@@ -1,8 +1,8 @@
 //! What is kept of every table: its version, how its rows end, what they have to be.
 use crate::store::{Check, Schema, Sweep};
 use crate::{
-    account, api_key, audit, contact, email_login, email_verification, keys, login, mail, mfa, oauth,
-    passkey, password_reset, rbac, recovery, registration, service_account, session, throttle, users,
+    account, api_key, audit, contact, email_login, email_verification, forward, keys, login, mail, mfa,
+    oauth, passkey, password_reset, rbac, recovery, registration, service_account, session, throttle, users,
 };
 
 /// How rows of every table end.
@@ -70,5 +70,6 @@ pub const CHECKS: &[&[(&str, Check)]] = &[
     contact::table::CHECKS,
     oauth::logout::table::CHECKS,
     oauth::backchannel::table::CHECKS,
+    forward::rule::table::CHECKS,
     audit::table::CHECKS,
 ];

@@ -33,6 +33,8 @@ pub enum Error {
     TokenRevoked,
     /// The credential is good and does not allow this; the permission that would.
     Forbidden(Cow<'static, str>),
+    /// Whoever it is may not do this, for what the text says.
+    Refused(&'static str),
     /// The API key may not be used from where the request comes.
     WrongNetwork,
     /// The password has to be changed before anything else.
@@ -127,7 +129,7 @@ impl Error {
             Self::InvalidToken => "INVALID_TOKEN",
             Self::TokenExpired => "TOKEN_EXPIRED",
             Self::TokenRevoked => "TOKEN_REVOKED",
-            Self::Forbidden(_) | Self::WrongNetwork => "FORBIDDEN",
+            Self::Forbidden(_) | Self::Refused(_) | Self::WrongNetwork => "FORBIDDEN",
             Self::PasswordChangeRequired => "PASSWORD_CHANGE_REQUIRED",
             Self::MfaEnrolmentRequired => "MFA_ENROLMENT_REQUIRED",
             Self::ReauthenticationRequired(_) => "REAUTHENTICATION_REQUIRED",
@@ -164,7 +166,7 @@ impl fmt::Display for Error {
             Self::ReauthenticationRequired(_) => {
                 f.write_str("This needs a recent login; prove once more who you are")
             }
-            Self::CsrfFailed(why) => f.write_str(why),
+            Self::CsrfFailed(why) | Self::Refused(why) => f.write_str(why),
             Self::EmailNotVerified => {
                 f.write_str("The e-mail address has to be verified first; a mail says how")
             }

@@ -3,8 +3,10 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use super::breach::BuildFilter;
 use super::clients::ClientGroup;
 use super::credentials::{ApiKeyGroup, AuditGroup, ServiceAccountGroup};
+use super::forward_rules::ForwardRuleGroup;
 use super::later::Later;
 use crate::config::Flags;
 
@@ -79,6 +81,11 @@ pub enum Group {
     Client {
         #[command(subcommand)]
         command: Later<ClientGroup>,
+    },
+    /// Say who may pass reverse proxies
+    ForwardRule {
+        #[command(subcommand)]
+        command: Later<ForwardRuleGroup>,
     },
     /// List and remove passkeys of users
     Passkey {
@@ -372,18 +379,6 @@ pub enum KeysGroup {
 pub enum PasswordsGroup {
     /// Make the filter for the setting password.breach_filter of a downloaded list of SHA-1 hashes
     BuildFilter(BuildFilter),
-}
-
-#[derive(Debug, clap::Args)]
-pub struct BuildFilter {
-    /// One hash a line, each perhaps with a colon and how often it was seen, in any order
-    pub file: PathBuf,
-    /// Where the filter goes [default: the name of the list, and .filter]
-    #[arg(long, value_name = "FILE")]
-    pub out: Option<PathBuf>,
-    /// Leave out what was seen less often
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub min_count: u64,
 }
 
 #[derive(Debug, Subcommand)]

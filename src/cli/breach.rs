@@ -1,10 +1,23 @@
 //! `auth-service passwords build-filter`: needs neither server nor store.
+use std::path::PathBuf;
+
 use serde_json::json;
 
-use super::args::BuildFilter;
 use super::output;
 use crate::base::Result;
 use crate::breach::build;
+
+#[derive(Debug, clap::Args)]
+pub struct BuildFilter {
+    /// One hash a line, each perhaps with a colon and how often it was seen, in any order
+    pub file: PathBuf,
+    /// Where the filter goes [default: the name of the list, and .filter]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Leave out what was seen less often
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub min_count: u64,
+}
 
 /// Makes a filter of a list, and says what is in it.
 ///

@@ -6,6 +6,7 @@ mod clients;
 mod config;
 mod credentials;
 mod export;
+mod forward_rules;
 mod import;
 mod later;
 mod output;
@@ -112,6 +113,7 @@ fn command_of(group: Group) -> Result<crate::admin::Command> {
         Group::ServiceAccount { command: Later(command) } => credentials::service_account(command),
         Group::ApiKey { command: Later(command) } => credentials::api_key(command)?,
         Group::Client { command: Later(command) } => clients::client(command)?,
+        Group::ForwardRule { command: Later(command) } => forward_rules::rule(command)?,
         Group::Audit { command: Later(command) } => credentials::audit(command)?,
         Group::Passkey { command: Later(PasskeyGroup::List { user }) } => {
             Command::Users { what: UsersCommand::Passkeys(PasskeysCommand::List { user }) }

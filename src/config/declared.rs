@@ -27,6 +27,9 @@ pub struct Clients(pub Vec<DeclaredClient>);
 #[derive(Debug, Clone, Default)]
 pub struct Scopes(pub Vec<Map<String, Json>>);
 
+/// Rules for reverse proxies, as they stand in the file.
+pub type Rules = Scopes;
+
 impl Value for Scopes {
     /// As JSON.
     fn from_text(text: &str) -> Option<Self> {

@@ -1,6 +1,7 @@
 //! Settings: defaults, then a TOML file, then the environment, then flags; checked once, plain fields from then on.
 mod color;
 mod declared;
+mod forward;
 mod mail;
 mod provider;
 mod section;
@@ -14,6 +15,7 @@ use serde::Serialize;
 
 pub use color::Color;
 pub use declared::{Clients, DeclaredClient, Scopes};
+pub use forward::Forward;
 pub use provider::{Declared, Oauth};
 pub use settings::{
     Config, Http, Keys, Log, Mail, Mfa, Pages, Passkeys, Password, RateLimit, SETTINGS, Sessions, Store,
@@ -50,6 +52,18 @@ const SAMPLES: &[(&str, &str)] = &[
      #client_secret_file = \"/run/secrets/photos\"\n\
      #redirect_uris = [\"https://photos.example.org/callback\"]\n\
      #scope = \"openid profile email\"\n",
+    ),
+    (
+        "forward.rules",
+        "#[[forward.rules]]\n\
+     #host = \"wiki.example.org\"\n\
+     #paths = [\"/admin/**\"]\n\
+     #methods = [\"GET\"]\n\
+     #networks = [\"10.0.0.0/8\"]\n\
+     #access = \"user\"\n\
+     #roles = [\"editor\"]\n\
+     #permissions = [\"wiki:pages:write\"]\n\
+     #second_factor = true\n",
     ),
 ];
 
@@ -134,6 +148,7 @@ impl Config {
             return Err(Error::invalid("passkeys.rp_id", reason));
         }
         self.check_mail()?;
+        self.check_forward()?;
         self.check_pages()?;
         Ok(self)
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::Setting;
 use super::color::Color;
+use super::forward::Forward;
 use super::provider::{ClientDocuments, ClientRegistration, Declared, Oauth, Outbound};
 use super::section::section;
 use super::source::Values;
@@ -32,7 +33,7 @@ section! {
         registration: Registration = "\"open\"", "\"open\", \"hidden\" or \"closed\"";
         /// "required": whoever registers can log in once the link in a mail to the address has been opened. Needs mail.
         registration_verify: Verification = "\"off\"", "\"off\" or \"required\"";
-        /// Peers whose X-Forwarded-For is believed.
+        /// Peers whose X-Forwarded-For is believed, and who may ask GET /auth/forward.
         trusted_proxies: IpNets = "[]", "a list of addresses and networks, as in [\"10.0.0.0/8\", \"::1\"]";
         /// Origins whose pages may call this API with cookies, beside the server's own.
         cors_origins: Origins = "[]", "a list of origins, as in [\"https://app.example.org\"]";
@@ -52,6 +53,7 @@ section! {
         passkeys: Passkeys,
         mail: Mail,
         pages: Pages,
+        forward: Forward,
         outbound: Outbound,
         keys: Keys,
         store: Store,
@@ -303,6 +305,7 @@ pub const SETTINGS: &[&[Setting]] = &[
     Passkeys::SETTINGS,
     Mail::SETTINGS,
     Pages::SETTINGS,
+    Forward::SETTINGS,
     Outbound::SETTINGS,
     Keys::SETTINGS,
     Store::SETTINGS,

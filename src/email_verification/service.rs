@@ -63,11 +63,13 @@ impl EmailVerifications {
     pub async fn verify(&self, by: Initiator, text: &str) -> Result<()> {
         let now = self.env.now();
         let presented = user_token::parse(Kind::EmailVerification, text).ok_or_else(not_good)?;
+        let live = self.live.clone();
         let change = move |tx: &mut WriteTx| {
             LINKS.check(tx, &presented, now)?;
             let user = account::table::by_id(tx, presented.user)?.filter(|user| user.deleted_at.is_none());
             let user = user.ok_or_else(not_good)?;
             table::verified(tx, user.id, user.email.clone(), now)?;
+            live.forget_user(tx, user.id)?;
             audit::table::append(tx, Event::new(&by, "user.email_verified", now).about_user(&user))
         };
         self.store.write(change).await

@@ -27,6 +27,22 @@ pub fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &IpNets) -> Ip
     address
 }
 
+/// Where a trusted peer says that a request comes from, if it says so: without that the address is the peer's, which tells
+/// nothing about whoever is behind it.
+#[must_use]
+pub fn told_address(headers: &HeaderMap, trusted: &IpNets) -> Option<IpAddr> {
+    let values: Vec<_> = headers.get_all(FORWARDED_FOR).iter().collect();
+    let mut address = None;
+    for hop in values.iter().rev().flat_map(|value| value.to_str().unwrap_or_default().rsplit(',')) {
+        let hop = hop.trim().parse::<IpAddr>().ok()?.to_canonical();
+        address = Some(hop);
+        if !trusted.contains(hop) {
+            break;
+        }
+    }
+    address
+}
+
 /// What one client is by its address: an IPv4 address, or the /64 network of an IPv6 one, which is one customer.
 #[must_use]
 pub fn client_network(address: IpAddr) -> IpAddr {
@@ -65,6 +81,22 @@ mod tests {
         assert_eq!(address("10.0.0.1", &["6.6.6.6", "9.9.9.9"]), "9.9.9.9");
         assert_eq!(address("10.0.0.1", &["9.9.9.9, junk"]), "10.0.0.1");
         assert_eq!(address("10.0.0.1", &[]), "10.0.0.1");
+    }
+
+    #[test]
+    fn a_proxy_that_says_nothing_is_not_where_a_request_comes_from() {
+        let told = |forwarded: &str| {
+            let trusted = IpNets(vec!["10.0.0.0/8".parse().unwrap()]);
+            let headers =
+                HeaderMap::from_iter([(FORWARDED_FOR.parse().unwrap(), forwarded.parse().unwrap())]);
+            told_address(&headers, &trusted).map(|address| address.to_string())
+        };
+        assert_eq!(told("6.6.6.6, 9.9.9.9, 10.0.0.2").as_deref(), Some("9.9.9.9"));
+        assert_eq!(told("10.0.0.7").as_deref(), Some("10.0.0.7"));
+        for unknown in ["", "junk", "junk, 10.0.0.2", "unknown"] {
+            assert_eq!(told(unknown), None, "{unknown}");
+        }
+        assert_eq!(told_address(&HeaderMap::new(), &IpNets::default()), None);
     }
 
     #[test]

@@ -200,6 +200,44 @@ impl Cookies {
     }
 }
 
+/// The cookie of a browser that passes reverse proxies: one for all hosts below a domain, so that it is good for nothing else.
+#[derive(Debug, Clone)]
+pub struct ForwardCookie {
+    name: &'static str,
+    domain: String,
+    secure: bool,
+}
+
+impl ForwardCookie {
+    /// `domain`: empty for the host of the public URL alone.
+    #[must_use]
+    pub fn new(url: &PublicUrl, domain: &str) -> Self {
+        let name = if url.is_https() { "__Secure-forward_cookie" } else { "forward_cookie" };
+        Self { name, domain: domain.to_owned(), secure: url.is_https() }
+    }
+
+    /// What came in it.
+    ///
+    /// # Errors
+    /// `Error::Malformed` when it came twice with different values: somebody below the domain may have set another one.
+    pub fn value<'h>(&self, headers: &'h HeaderMap) -> Result<Option<&'h str>> {
+        find(headers, self.name)
+    }
+
+    /// # Errors
+    /// `Error::Internal` for a value that no header can hold.
+    pub fn holding(&self, value: &str, lifetime: i64) -> Result<HeaderValue> {
+        let cookie = Cookie::build((self.name, value))
+            .path("/")
+            .max_age(Duration::seconds(lifetime))
+            .http_only(true)
+            .secure(self.secure)
+            .same_site(SameSite::Lax);
+        let cookie = if self.domain.is_empty() { cookie } else { cookie.domain(self.domain.as_str()) };
+        HeaderValue::try_from(cookie.build().to_string()).map_err(Error::internal)
+    }
+}
+
 /// The value of a cookie, by hand: most requests have none, and the rest want one of many.
 fn find<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>> {
     let mut found = None;

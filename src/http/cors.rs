@@ -7,6 +7,7 @@ use poem::http::header::{
 use poem::http::{Method, StatusCode};
 use poem::{IntoResponse, Request, Response};
 
+use super::forward_path::is_forward;
 use super::protocol::is_for_any_origin;
 use crate::config::Origins;
 
@@ -27,8 +28,10 @@ pub fn allowed_origin(headers: &HeaderMap, allowed: &Origins) -> Option<HeaderVa
 #[must_use]
 pub fn preflight(request: &Request, origin: Option<&HeaderValue>) -> Option<Response> {
     let asked = request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
-    let allowed = origin.is_some() || is_for_any_origin(request.uri().path());
-    if request.method() != Method::OPTIONS || !asked || !allowed {
+    let path = request.uri().path();
+    let allowed = origin.is_some() || is_for_any_origin(path);
+    // What a proxy passes on is meant for what is behind it: an answer of ours would let it through.
+    if request.method() != Method::OPTIONS || !asked || !allowed || is_forward(path) {
         return None;
     }
     let mut response = StatusCode::NO_CONTENT.into_response();

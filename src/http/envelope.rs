@@ -109,6 +109,7 @@ pub fn status(error: &Error) -> StatusCode {
         | Error::TokenExpired
         | Error::TokenRevoked => StatusCode::UNAUTHORIZED,
         Error::Forbidden(_)
+        | Error::Refused(_)
         | Error::WrongNetwork
         | Error::PasswordChangeRequired
         | Error::MfaEnrolmentRequired

@@ -29,7 +29,7 @@ use super::info::{RequestInfo, shown_user_agent};
 use super::limit::{Allowance, Client, RateLimiter};
 use super::public_path::without;
 use super::routes::Routes;
-use super::{cors, csrf, limit, protocol};
+use super::{cors, csrf, forward_path, limit, protocol};
 use crate::base::{Clock, Entropy, Env, Error, Result, entropy};
 use crate::config::{Config, IpNets, Origins, PublicUrl};
 use crate::rbac::{Initiator, Who};
@@ -158,7 +158,7 @@ impl Gate {
     /// stripped, even if it begins like the public URL's (`/auth`).
     fn strip_public_path(&self, request: &mut Request) {
         let prefix = self.public_url.path();
-        if prefix.is_empty() || self.allow.knows(request.uri().path()) {
+        if prefix.is_empty() || forward_path::is_asked(request) || self.allow.knows(request.uri().path()) {
             return;
         }
         if let Some(uri) = without(request.uri(), prefix) {
@@ -171,7 +171,7 @@ impl Gate {
             Ok(allowance) => allowance,
             Err(error) => return Way::Refused(error),
         };
-        if request.method().is_safe() {
+        if request.method().is_safe() || forward_path::is_asked(&request) {
             // What a safe request brings along says nothing (RFC 9110 section 9.3.1), and nobody reads it.
             drop(request.take_body());
             return Way::Admitted(allowance, self.inner.call(request));
@@ -249,8 +249,8 @@ impl Gate {
         let nobody =
             || Initiator::at(Who::Nobody, address, shown_user_agent(user_agent.as_ref()), about.id.clone());
         let (authenticator, headers) = (self.authenticator.as_ref(), request.headers());
-        // Programs prove who they are to these endpoints in a way of their own.
-        let protocol = protocol::is_protocol(request.uri().path());
+        // Programs prove who they are to these endpoints in a way of their own; proxies pass on what others have sent.
+        let protocol = protocol::is_protocol(request.uri().path()) || forward_path::is_asked(request);
         let presented = if protocol {
             Ok(None)
         } else {

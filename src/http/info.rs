@@ -35,6 +35,12 @@ impl RequestInfo {
         request.extensions().get().ok_or_else(|| Error::internal("a request that came past the gate"))
     }
 
+    /// What the request is called in logs and answers.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
     /// What the client calls itself, cut to a bounded length.
     #[must_use]
     pub fn user_agent(&self) -> String {

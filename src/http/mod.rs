@@ -10,6 +10,7 @@ pub mod csrf;
 pub mod docs;
 pub mod envelope;
 pub mod error_pages;
+pub mod forward_path;
 pub mod gate;
 pub mod info;
 pub mod json;
@@ -25,7 +26,7 @@ pub mod upload;
 
 pub use answer::{Accepted, Created, Done, JsonLines, OneOf, WithCookies};
 pub use caller::{Authenticator, Caller, Credential, newcomer};
-pub use cookies::Cookies;
+pub use cookies::{Cookies, ForwardCookie};
 pub use envelope::Failure;
 pub use gate::Gate;
 pub use info::RequestInfo;

@@ -8,6 +8,8 @@ use poem::http::Method;
 use poem::{EndpointExt, Request, Response, Route, RouteMethod};
 use poem_openapi::OpenApi;
 
+use super::forward_path::is_forward;
+
 /// The operations of an API, by path and method.
 pub type Operations = HashMap<String, HashMap<Method, BoxEndpoint<'static>>>;
 
@@ -30,11 +32,13 @@ pub struct Routes {
     areas: Vec<String>,
     with_parameters: BoxEndpoint<'static>,
     beside: BoxEndpoint<'static>,
+    /// Whatever method a proxy asks with.
+    forward: BoxEndpoint<'static>,
 }
 
 impl Routes {
     #[must_use]
-    pub fn new(operations: Operations, beside: Route) -> Self {
+    pub fn new(operations: Operations, (beside, forward): (Route, BoxEndpoint<'static>)) -> Self {
         let areas = areas(&operations);
         let mut plain = HashMap::new();
         let mut with_parameters = Route::new();
@@ -53,6 +57,7 @@ impl Routes {
             areas,
             with_parameters: with_parameters.map_to_response().boxed(),
             beside: beside.map_to_response().boxed(),
+            forward,
         }
     }
 
@@ -61,6 +66,7 @@ impl Routes {
         let of_api = |area| self.areas.iter().any(|known| known == area);
         let path = request.uri().path();
         let endpoint = match self.plain.get(path) {
+            _ if is_forward(path) => &self.forward,
             Some(methods) => match of_method(methods, request.method()) {
                 Some(endpoint) => endpoint,
                 None => return Box::pin(other_method(methods, request)),

@@ -108,6 +108,15 @@ impl Mfa {
         Ok((table::factors(tx, user)?, passkeys > 0))
     }
 
+    /// Whether a user has anything to show beside a password.
+    ///
+    /// # Errors
+    /// As [`Mfa::looked_up`].
+    pub fn can_show(&self, user: u64) -> Result<bool> {
+        let (factors, has_passkey) = self.store.get(|tx| self.looked_up(tx, user))?;
+        Ok(factors.is_on() || has_passkey)
+    }
+
     /// A device that is to be trusted for so many days, and the token that it is known by.
     ///
     /// # Errors

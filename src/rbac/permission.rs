@@ -212,6 +212,10 @@ permissions! {
     AuditRead = "audit:read",
     /// Ask what other subjects may do
     AuthCheck = "auth:check",
+    /// Read the rules for reverse proxies
+    ForwardRulesRead = "forward-rules:read",
+    /// Make, change, move and delete rules for reverse proxies
+    ForwardRulesWrite = "forward-rules:write",
     /// Read the state of the server's parts
     HealthRead = "health:read",
     /// Read mails that are held, with the links in them

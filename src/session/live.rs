@@ -13,6 +13,7 @@ use crate::account::{self, User};
 use crate::api_key::LiveKeys;
 use crate::base::{Error, Id, Result, Timestamp};
 use crate::crypto::{jwt, sha256};
+use crate::email_verification;
 use crate::keys::Keys;
 use crate::oauth::grant::LiveGrants;
 use crate::rbac::{Actor, Subject, SubjectId, Via};
@@ -24,6 +25,8 @@ const SESSIONS_KEPT: u64 = 20_000;
 /// A session that goes on, with its user.
 struct Live {
     user: Arc<User>,
+    /// What was proven in it, as an access token of just now would say.
+    proven: Arc<AccessToken>,
     expires_at: Timestamp,
     revoked_tokens: Vec<String>,
 }
@@ -35,6 +38,8 @@ pub struct LiveSessions {
     keys: Keys,
     tokens: sync::Cache<[u8; 32], Arc<AccessToken>>,
     sessions: Cache<Id<Session>, Option<Arc<Live>>>,
+    /// Whether the address of a user is the one that was verified.
+    verified: Cache<u64, bool>,
     api_keys: LiveKeys,
     /// What clients were granted ends with sessions, and changes with users.
     pub grants: LiveGrants,
@@ -44,7 +49,8 @@ impl LiveSessions {
     #[must_use]
     pub fn new(store: Store, keys: Keys, api_keys: LiveKeys, grants: LiveGrants) -> Self {
         let (tokens, sessions) = (sync::Cache::new(TOKENS_KEPT), Cache::new(SESSIONS_KEPT));
-        Self { store, keys, tokens, sessions, api_keys, grants }
+        let verified = Cache::new(SESSIONS_KEPT);
+        Self { store, keys, tokens, sessions, verified, api_keys, grants }
     }
 
     /// Who an access token stands for `now`.
@@ -55,17 +61,41 @@ impl LiveSessions {
     pub fn resolve(&self, token: &str, now: Timestamp) -> Result<Actor> {
         let token = self.verified(token)?;
         jwt::check_times(token.expires_at, now)?;
-        let live = self.sessions.get(&self.store, token.session, |tx| load(tx, token.session))?;
+        let live = self.find(token.session, now, |live| !live.revoked_tokens.contains(&token.id))?;
+        Ok(Actor { subject: Subject::User(Arc::clone(&live.user)), via: Via::Session(token) })
+    }
+
+    /// Whose a session is `now`, for what proves one and is no access token.
+    ///
+    /// # Errors
+    /// `Error::TokenRevoked`, `Error::TokenExpired`; `Error::Unavailable` when the store does not serve.
+    pub fn of_session(&self, session: Id<Session>, now: Timestamp) -> Result<Actor> {
+        let live = self.find(session, now, |_| true)?;
+        let (user, proven) = (Arc::clone(&live.user), Arc::clone(&live.proven));
+        Ok(Actor { subject: Subject::User(user), via: Via::Session(proven) })
+    }
+
+    /// Whether the address of a user was verified.
+    ///
+    /// # Errors
+    /// `Error::Unavailable` when the store does not serve.
+    pub fn is_email_verified(&self, user: &User) -> Result<bool> {
+        self.verified.get(&self.store, user.id, |tx| {
+            let user = account::table::by_id(tx, user.id)?;
+            let standing = |user: &User| email_verification::table::standing(tx, user.id);
+            user.map_or(Ok(false), |user| Ok(standing(&user)?.is_verified(&user.email)))
+        })
+    }
+
+    fn find(&self, id: Id<Session>, now: Timestamp, good: impl Fn(&Live) -> bool) -> Result<Arc<Live>> {
+        let live = self.sessions.get(&self.store, id, |tx| load(tx, id))?;
         let live = match live {
             // A refresh may have moved the end since this was loaded.
-            Some(live) if now >= live.expires_at => self.store.get(|tx| load(tx, token.session))?,
+            Some(live) if now >= live.expires_at => self.store.get(|tx| load(tx, id))?,
             live => live,
         };
-        let live = live.filter(|live| !live.revoked_tokens.contains(&token.id)).ok_or(Error::TokenRevoked)?;
-        if now >= live.expires_at {
-            return Err(Error::TokenExpired);
-        }
-        Ok(Actor { subject: Subject::User(Arc::clone(&live.user)), via: Via::Session(token) })
+        let live = live.filter(|live| good(live)).ok_or(Error::TokenRevoked)?;
+        if now >= live.expires_at { Err(Error::TokenExpired) } else { Ok(live) }
     }
 
     /// Call in every change of a session, or of its user, but for one that only prolongs the session.
@@ -81,6 +111,7 @@ impl LiveSessions {
         for session in table::ids_of_user(tx, user)? {
             self.forget(tx, session);
         }
+        self.verified.forget(tx, user);
         self.grants.forget_user(tx, user)?;
         self.api_keys.forget_owner(tx, SubjectId::User(user))
     }
@@ -114,5 +145,6 @@ fn load(tx: &crate::store::ReadTx, id: Id<Session>) -> Result<Option<Arc<Live>>>
     let user = account::table::by_id(tx, session.user)?.filter(User::may_go_on);
     let Some(user) = user else { return Ok(None) };
     let revoked_tokens = table::revoked_tokens(tx, id)?;
-    Ok(Some(Arc::new(Live { user: Arc::new(user), expires_at: session.expires_at, revoked_tokens })))
+    let (expires_at, proven) = (session.expires_at, Arc::new(AccessToken::of_session(session)));
+    Ok(Some(Arc::new(Live { user: Arc::new(user), proven, expires_at, revoked_tokens })))
 }

@@ -118,6 +118,19 @@ pub struct AccessToken {
 }
 
 impl AccessToken {
+    /// What a token of a session would say that was made just now. It has no id: it is no token.
+    #[must_use]
+    pub fn of_session(session: Session) -> Self {
+        Self {
+            id: String::new(),
+            session: session.id,
+            user: session.user,
+            expires_at: session.expires_at.secs(),
+            auth_time: session.auth_time.secs(),
+            amr: session.amr,
+        }
+    }
+
     /// Whether a second factor was shown, too.
     #[must_use]
     pub fn is_multi_factor(&self) -> bool {

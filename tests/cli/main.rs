@@ -6,6 +6,7 @@ mod commands;
 mod credentials;
 mod damage;
 mod end;
+mod forward_rules;
 mod keys;
 mod mail;
 mod refusals;

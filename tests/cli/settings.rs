@@ -40,7 +40,8 @@ fn the_example_changes_nothing() {
         assert_eq!((&before["key"], &before["value"]), (&after["key"], &after["value"]));
         assert_eq!(before["source"], "default");
         // Tables of their own stand there as samples, behind signs of comments.
-        let is_sample = ["oauth.scopes", "oauth.clients"].iter().any(|key| before["key"] == *key);
+        let is_sample =
+            ["oauth.scopes", "oauth.clients", "forward.rules"].iter().any(|key| before["key"] == *key);
         let expected = if is_sample { "default".to_owned() } else { format!("file {}", file.display()) };
         assert_eq!(after["source"], expected);
     }

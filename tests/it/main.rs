@@ -12,6 +12,7 @@ mod credentials;
 mod csrf;
 mod debug;
 mod endpoints;
+mod forward;
 mod hashing;
 mod health;
 mod http;

@@ -1,5 +1,6 @@
 //! The rows of the table, in groups that share a server.
 
+mod forward;
 mod http;
 mod lists;
 mod mfa;
@@ -24,11 +25,7 @@ pub async fn measure(bench: &Bench, report: &mut Report) {
     group(bench, report, &["throttle-memory"], throttle::memory).await;
     group(bench, report, &["refresh", "refresh-cpu"], sessions::refresh).await;
     group(bench, report, &["mfa-verify"], mfa::verify).await;
-    let oauth = ["discovery", "jwks", "introspect", "userinfo"];
-    group(bench, report, &oauth, oauth::overhead).await;
-    group(bench, report, &["client-credentials"], oauth::client_credentials).await;
-    group(bench, report, &["grant-refresh"], oauth::refresh).await;
-    group(bench, report, &["code-flow"], oauth::code_flow).await;
+    clients(bench, report).await;
     group(bench, report, &["tail"], http::tail).await;
     group(bench, report, &["start-empty", "memory-idle"], stores::empty).await;
     let full = [
@@ -43,6 +40,17 @@ pub async fn measure(bench: &Bench, report: &mut Report) {
     ];
     group(bench, report, &full, stores::full).await;
     group(bench, report, &["binary"], binary).await;
+}
+
+/// What applications ask, and proxies before them.
+async fn clients(bench: &Bench, report: &mut Report) {
+    let oauth = ["discovery", "jwks", "introspect", "userinfo"];
+    group(bench, report, &oauth, oauth::overhead).await;
+    let forward = ["forward-cookie", "forward-bearer", "forward-key"];
+    group(bench, report, &forward, forward::overhead).await;
+    group(bench, report, &["client-credentials"], oauth::client_credentials).await;
+    group(bench, report, &["grant-refresh"], oauth::refresh).await;
+    group(bench, report, &["code-flow"], oauth::code_flow).await;
 }
 
 async fn group(

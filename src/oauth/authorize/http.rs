@@ -10,9 +10,11 @@ use super::decide::Decision;
 use super::parameters::Parameters;
 use super::request::{AuthorizationRequest, Destination, Refusal, ResponseMode};
 use super::service::{Authorization, Browser, Checked};
+pub use super::sign_in::{Returns, SignInOffers};
 use crate::base::{Error, Result, constant_time_eq};
 use crate::email_login::EmailLogins;
 use crate::http::address::client_network;
+use crate::http::forward_path::SIGN_IN;
 use crate::http::limit::{self, RateLimiter};
 use crate::http::routes::Operations;
 use crate::http::{Cookies, RequestInfo};
@@ -51,15 +53,8 @@ pub struct BrowserApi {
     /// How many documents of clients are read in an hour, for one network and of one host.
     pub fetching: Arc<RateLimiter>,
     pub offers: SignInOffers,
-}
-
-/// What the page that signs in leads to.
-#[derive(Debug, Clone, Copy)]
-pub struct SignInOffers {
-    /// Making an account.
-    pub registration: bool,
-    /// Another password, by mail.
-    pub forgotten: bool,
+    /// The address behind a proxy that a sign-in may lead back to, if it is one.
+    pub returns: Arc<Returns>,
 }
 
 /// What browsers go to. People see it: it is no part of the API's document.
@@ -323,14 +318,17 @@ impl BrowserApi {
         }
     }
 
-    /// Where a page leads afterwards: to the request that it was opened for, the code of a device, or the page about one's own
-    /// account, and nowhere else.
+    /// Where a page leads afterwards: to the request that it was opened for, the code of a device, something behind a proxy,
+    /// or the page about one's own account, and nowhere else.
     pub(crate) fn parameters_of(&self, back: Option<&str>) -> Option<(Parameters, String)> {
         let back = back?;
         if back == self.pages.path(OWN_ACCOUNT) {
             return Some((Parameters::default(), back.to_owned()));
         }
         let (path, query) = back.split_once('?')?;
+        if path == self.pages.path(SIGN_IN) {
+            return Some(self.behind_proxy(path, query));
+        }
         let is_known = [PATH, device::page::PATH].into_iter().any(|known| self.pages.path(known) == path);
         let back = || format!("{path}?{}", encoded(query.as_bytes()));
         let outer = Parameters::parse(query.as_bytes());

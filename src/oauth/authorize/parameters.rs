@@ -11,6 +11,8 @@ pub struct Parameters {
     pub resources: Vec<String>,
     pub repeated: Option<String>,
     pub origin: Origin,
+    /// Where a page leads in the end that no client has asked for: to something behind a proxy.
+    pub leads_to: Option<String>,
 }
 
 /// How a request has come.

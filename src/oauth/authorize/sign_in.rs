@@ -2,9 +2,10 @@
 use poem::http::{HeaderValue, StatusCode};
 use poem::{Request, Response};
 
-use super::http::{BrowserApi, continuing, fields_of, see_other, with_cookies};
+use super::http::{BrowserApi, continuing, encoded, fields_of, see_other, with_cookies};
 use super::parameters::Parameters;
 use crate::base::{Error, Result, SecondFactor, Secret};
+use crate::http::forward_path::RETURN_TO;
 use crate::http::{envelope, newcomer};
 use crate::login::service::{Credentials, LoggedIn, Offered};
 use crate::oauth::page::{Field, Language, Shown, context, judged, texts, with_retry};
@@ -19,6 +20,18 @@ pub(crate) struct Page<'p> {
     pub parameters: &'p Parameters,
     pub username: &'p str,
     pub language: &'p Language,
+}
+
+/// Gives an address behind a proxy as it is led to, if anything may lead there.
+pub type Returns = dyn Fn(&str) -> Option<String> + Send + Sync;
+
+/// What the page that signs in leads to.
+#[derive(Debug, Clone, Copy)]
+pub struct SignInOffers {
+    /// Making an account.
+    pub registration: bool,
+    /// Another password, by mail.
+    pub forgotten: bool,
 }
 
 /// A login that waits for its second factor.
@@ -131,6 +144,14 @@ impl BrowserApi {
         }
     }
 
+    /// Where a sign-in leads back to that something behind a proxy needs; the page there looks at it once more.
+    pub(super) fn behind_proxy(&self, path: &str, query: &str) -> (Parameters, String) {
+        let mut parameters = Parameters::default();
+        let said = Parameters::parse(query.as_bytes());
+        parameters.leads_to = said.get(RETURN_TO).and_then(|to| (self.returns)(to));
+        (parameters, format!("{path}?{}", encoded(query.as_bytes())))
+    }
+
     /// The page that asks who somebody is; what went wrong before, if anything.
     pub(crate) fn sign_in_page(
         &self,
@@ -213,11 +234,17 @@ impl BrowserApi {
 
     /// What the application is called, if there is one.
     pub(super) fn client_name(&self, parameters: &Parameters) -> Result<Option<String>> {
+        if let Some(uri) = &parameters.leads_to {
+            return Ok(uri.split('/').nth(2).map(str::to_owned));
+        }
         Ok(self.authorization.check(parameters)?.ok().map(|checked| checked.client.metadata.name.clone()))
     }
 
     /// Where a request leads in the end, if anywhere: browsers hold the whole way of a form against its page's policy.
     pub(crate) fn goes_to(&self, parameters: &Parameters) -> Result<Option<String>> {
+        if parameters.leads_to.is_some() {
+            return Ok(parameters.leads_to.clone());
+        }
         Ok(self.authorization.check(parameters)?.ok().map(|checked| checked.destination.redirect_uri))
     }
 

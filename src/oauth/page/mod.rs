@@ -24,6 +24,7 @@ use crate::base::{Error, Result};
 use crate::config::Config;
 use crate::http::envelope;
 use crate::http::error_pages::ErrorPages;
+use crate::http::forward_path::SIGN_IN;
 use crate::http::protocol::is_protocol;
 
 const FRAME_OPTIONS: HeaderName = HeaderName::from_static("x-frame-options");
@@ -41,6 +42,8 @@ pub struct Pages {
     pub languages: Languages,
     /// The path of the public URL, before every path of ours.
     base: String,
+    /// Its scheme, host and port.
+    origin: String,
 }
 
 /// How a page is shown.
@@ -49,6 +52,8 @@ pub struct Shown<'p> {
     pub status: StatusCode,
     /// Where its form may lead in the end, beside this server.
     pub goes_to: Option<&'p str>,
+    /// Whether another host shows it: its style is asked for at this server.
+    pub elsewhere: bool,
     pub language: &'p Language,
 }
 
@@ -56,7 +61,7 @@ impl<'p> Shown<'p> {
     /// As a page usually is.
     #[must_use]
     pub fn in_language(language: &'p Language) -> Self {
-        Self { status: StatusCode::OK, goes_to: None, language }
+        Self { status: StatusCode::OK, goes_to: None, elsewhere: false, language }
     }
 
     #[must_use]
@@ -99,8 +104,9 @@ impl Pages {
         let settings = &config.pages;
         let name = if settings.name.is_empty() { name } else { settings.name.clone() };
         let languages = Languages::open(&settings.language, settings.language_dir.0.as_deref())?;
-        let base = config.public_url().path().to_owned();
-        Ok(Self { all: OnceLock::new(), brand: Brand::open(config, name)?, languages, base })
+        let url = config.public_url();
+        let (base, origin) = (url.path().to_owned(), url.origin().to_owned());
+        Ok(Self { all: OnceLock::new(), brand: Brand::open(config, name)?, languages, base, origin })
     }
 
     /// The language of a page: the one that the application wants, or the browser.
@@ -121,7 +127,7 @@ impl Pages {
         let page = context! {
             service => self.brand.name.as_str(),
             has_logo => self.brand.logo.is_some(),
-            base => self.base.as_str(),
+            base => if shown.elsewhere { format!("{}{}", self.origin, self.base) } else { self.base.clone() },
             lang => shown.language.tag.as_str(),
             t => shown.language.shown.clone(),
             ..about
@@ -166,15 +172,34 @@ impl Pages {
         Ok(response)
     }
 
+    /// The page for what went wrong, as an answer of another host: that of something behind a proxy.
+    #[must_use]
+    pub fn of_error_elsewhere(&self, language: &Language, error: &Error) -> Response {
+        let mut response = self.error_page(Shown { elsewhere: true, ..Shown::in_language(language) }, error);
+        let origin = &self.origin;
+        let policy = format!(
+            "default-src 'none'; style-src {origin}; img-src {origin} data:; base-uri 'none'; form-action 'none'; \
+             frame-ancestors 'none'"
+        );
+        if let Ok(policy) = HeaderValue::try_from(policy) {
+            response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+        }
+        response
+    }
+
     /// The page for what went wrong; the log has the cause.
     #[must_use]
     pub fn of_error(&self, language: &Language, error: &Error) -> Response {
+        self.error_page(Shown::in_language(language), error)
+    }
+
+    fn error_page(&self, shown: Shown<'_>, error: &Error) -> Response {
         let status = envelope::status(error);
         if status.is_server_error() {
             tracing::error!(?error, "a page could not be shown");
         }
-        let about = context! { error => texts::of_error(&language.texts, error) };
-        let page = self.render("error.html", Shown::in_language(language).with_status(status), about);
+        let about = context! { error => texts::of_error(&shown.language.texts, error) };
+        let page = self.render("error.html", shown.with_status(status), about);
         let bare = || Response::builder().status(StatusCode::INTERNAL_SERVER_ERROR).finish();
         with_retry(page.unwrap_or_else(|_| bare()), Some(error))
     }
@@ -219,6 +244,7 @@ impl ErrorPages for Pages {
     /// What is below these paths is for people, but for its scripts and pictures.
     fn page(&self, path: &str, languages: &str, error: &Error) -> Option<Response> {
         let is_page = path == "/device"
+            || path == SIGN_IN
             || path.starts_with("/account/")
             || path.starts_with("/oauth2/") && !is_protocol(path);
         let is_for_people = is_page && path != "/oauth2/jwks" && !path.contains('.');

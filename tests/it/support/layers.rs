@@ -108,6 +108,25 @@ pub const LAYERS: &[Layer] = &[
         ours: &["base", "crypto", "one_time", "rbac", "store"],
         libraries: &[],
     },
+    // What proxies ask, and what people see on their way through one.
+    Layer {
+        files: &["forward/rule/path.rs", "forward/rule/host.rs", "forward/rule/book.rs"],
+        ours: &["base"],
+        libraries: &[],
+    },
+    Layer { files: &["forward/rule/declaration.rs"], ours: &["base", "crypto"], libraries: &[] },
+    Layer { files: &["forward/returns.rs"], ours: &[], libraries: &[] },
+    Layer { files: &["forward/token.rs"], ours: &["base", "crypto", "session"], libraries: &["aws_lc_rs"] },
+    Layer {
+        files: &["forward/original.rs", "forward/identity.rs"],
+        ours: &["base", "config", "http", "rbac"],
+        libraries: &["poem"],
+    },
+    Layer {
+        files: &["forward/http.rs", "forward/sign_in.rs"],
+        ours: &["base", "config", "http", "oauth", "rbac", "session"],
+        libraries: &["poem"],
+    },
     // What people see of accounts: forms for the services that the API has, too.
     Layer {
         files: &["pages/http.rs", "pages/register.rs", "pages/mailed.rs"],
@@ -284,6 +303,7 @@ const FEATURES: &[&str] = &[
     "contact",
     "email_login",
     "email_verification",
+    "forward",
     "health",
     "keys",
     "login",

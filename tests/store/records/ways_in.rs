@@ -1,10 +1,16 @@
 //! Second factors, passkeys, and logins that wait for one.
 use auth_service::base::Id;
+use auth_service::forward::rule::Rule;
+use auth_service::forward::rule::host::HostPattern;
+use auth_service::forward::rule::model::{Access, Terms};
+use auth_service::forward::rule::path::PathPattern;
+use auth_service::forward::rule::table::Order;
 use auth_service::login::model::Pending;
 use auth_service::mfa::Factors;
 use auth_service::mfa::model::{Setup, Totp, TrustedDevice};
 use auth_service::passkey::model::{self, Passkey};
 use auth_service::passkey::table::{Handle, Place};
+use auth_service::rbac::{Permission, RoleName};
 use auth_service::throttle::table::Stored;
 
 use super::{TIME, check};
@@ -74,4 +80,28 @@ fn a_passkey_is_written_as_ever() {
 fn a_count_is_written_as_ever() {
     let stored = Stored { guesses: 300, last: 1_800_000_000 };
     check("throttle", &stored, |_| stored);
+}
+
+#[test]
+fn a_rule_for_reverse_proxies_is_written_as_ever() {
+    let terms = Terms {
+        description: "why".to_owned(),
+        host: HostPattern::parse("*.example.org").unwrap(),
+        paths: vec![PathPattern::parse("/admin/**").unwrap()],
+        methods: vec!["GET".to_owned()],
+        networks: vec!["10.0.0.0/8".parse().unwrap(), "2001:db8::/32".parse().unwrap()],
+        access: Access::User,
+        roles: vec![RoleName::parse("role", "editor").unwrap()],
+        permissions: vec![Permission::parse("permission", "wiki:write").unwrap()],
+        second_factor: true,
+    };
+    let rule = Rule { id: Id::from_bytes(*b"abcdef0123456789"), terms, created_at: TIME, updated_at: TIME };
+    check("forward.rule", &rule, |_| rule.clone());
+    for access in [Access::Public, Access::Nobody] {
+        let terms = Terms { access, ..rule.terms.clone() };
+        let rule = Rule { terms, ..rule.clone() };
+        check(&format!("forward.rule_{}", access.name()), &rule, |_| rule.clone());
+    }
+    let order = Order(vec![rule.id, Id::from_bytes([1; 16])]);
+    check("forward.rule.order", &order, |_| order.clone());
 }

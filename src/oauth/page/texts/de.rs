@@ -169,4 +169,8 @@ pub const TEXTS: Texts = language! {
     device_malformed: "Der Code hat acht Buchstaben, wie das Gerät sie zeigt",
     forbidden: "Sie dürfen diese Anwendung nicht benutzen",
     set_in_order: "Erst muss Ihr Konto in Ordnung gebracht werden",
+    pass_denied: "Sie dürfen diese Seite nicht öffnen",
+    pass_second_factor: "Diese Seite verlangt einen zweiten Faktor, nach dem hier nicht gefragt werden kann",
+    pass_no_factor: "Diese Seite verlangt einen zweiten Faktor, und Ihr Konto hat keinen: Richten Sie erst einen ein",
+    pass_wrong_return: "Die Adresse, zu der es zurückgehen soll, wird von diesem Dienst nicht bewacht",
 };

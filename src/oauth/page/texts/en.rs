@@ -169,4 +169,8 @@ pub const TEXTS: Texts = language! {
     device_malformed: "The code has eight letters, as the device shows them",
     forbidden: "You may not use this application",
     set_in_order: "Your account has to be set in order first",
+    pass_denied: "You may not open this page",
+    pass_second_factor: "This page needs a second factor, which cannot be asked for here",
+    pass_no_factor: "This page needs a second factor, and your account has none: set one up first",
+    pass_wrong_return: "The address to go back to is not one that this service guards",
 };

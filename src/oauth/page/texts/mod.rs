@@ -66,6 +66,7 @@ texts! {
     password_leaked password_easy token_not_good
     device_title device_text device_wants device_act device_from device_program device_warning device_done_title device_done
     device_refused_title device_refused device_unknown device_malformed forbidden set_in_order
+    pass_denied pass_second_factor pass_no_factor pass_wrong_return
 }
 
 #[cfg(test)]

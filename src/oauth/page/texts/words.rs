@@ -42,6 +42,14 @@ const REASONS: &[(&str, Place)] = &[
     ),
     ("client_id is not the one that id_token_hint was made for", |t| &t.logout_mismatch),
     ("The code has eight letters, as the device shows them", |t| &t.device_malformed),
+    ("A second factor is needed here, which is shown in a browser", |t| &t.pass_second_factor),
+    ("A permission is missing that is needed here", |t| &t.pass_denied),
+    ("A role is missing that is needed here", |t| &t.pass_denied),
+    ("Nobody may pass here", |t| &t.pass_denied),
+    ("No rule lets anybody pass here", |t| &t.pass_denied),
+    ("The account has to be set in order first", |t| &t.set_in_order),
+    ("No page that this server guards has the address to lead back to", |t| &t.pass_wrong_return),
+    ("The page needs a second factor, and your account has none: set one up first", |t| &t.pass_no_factor),
     ("The form was made for another browser, or cookies are off", |t| &t.form_foreign),
     ("The request comes from a page of another origin", |t| &t.origin_foreign),
 ];
@@ -82,6 +90,7 @@ pub fn of_error(texts: &Texts, error: &Error) -> String {
         Error::NotFound(_) => plain(&texts.not_found),
         Error::Forbidden(permission) if permission == "users:write" => plain(&texts.registration_closed),
         Error::Forbidden(_) => plain(&texts.forbidden),
+        Error::Refused(why) => of_reason(texts, why),
         Error::MfaEnrolmentRequired | Error::PasswordChangeRequired => plain(&texts.set_in_order),
         other => other.to_string(),
     }
