@@ -85,7 +85,8 @@ impl App {
         // Looked at first: whoever has no scope with permissions has nothing to do here, whatever else its token is worth.
         let token = grants.verified(text)?;
         let permissions = self.oauth.minter.custom.patterns(token.claims.scope.split(' '));
-        let is_for_us = token.claims.aud.has(self.oauth.minter.issuer());
+        // One that was made for others, too, is in their hands.
+        let is_for_us = matches!(token.claims.aud.names(), [only] if only == self.oauth.minter.issuer());
         // One that is bound to a key is good with a proof of it alone, which nothing here asks for.
         if permissions.is_empty() || !is_for_us || token.claims.cnf.is_some() {
             return Err(Error::InvalidToken);

@@ -24,7 +24,7 @@ pub async fn admit(
     now: Timestamp,
 ) -> Result<Arc<Client>, ProtocolFailure> {
     let client = recognise(clients, limiter, request, claimed, now).await?;
-    count(limiter, &client, now)?;
+    count_request(limiter, request, &client, now)?;
     Ok(client)
 }
 
@@ -62,6 +62,20 @@ pub async fn recognise(
             Err(refused)
         }
     }
+}
+
+/// Counts a request in a client's name. Anybody can say the name of one that proves nothing: then it is the network's, so that
+/// nobody uses up what is another one's.
+///
+/// # Errors
+/// `Error::RateLimited`.
+pub fn count_request(
+    limiter: &RateLimiter,
+    request: &Request,
+    client: &Client,
+    now: Timestamp,
+) -> Result<(), Error> {
+    if client.is_confidential() { count(limiter, client, now) } else { count_stranger(limiter, request, now) }
 }
 
 /// Counts a request of a client.

@@ -32,6 +32,8 @@ pub struct PublishedKeys {
 #[derive(Default)]
 struct Known {
     asked_at: Option<Timestamp>,
+    /// When there were some the last time.
+    good_at: Option<Timestamp>,
     found: Option<Result<Arc<Vec<VerifyingKey>>, String>>,
 }
 
@@ -59,6 +61,15 @@ impl PublishedKeys {
         }
         known.asked_at = Some(now);
         let found = self.ask(uri).await;
+        // Keys that were good a while ago are better than none.
+        let is_good = |at: Timestamp| now.secs_since(at) < GOOD_SECS;
+        if found.is_ok() {
+            known.good_at = Some(now);
+        } else if known.good_at.is_some_and(is_good)
+            && let Some(before @ Ok(_)) = &known.found
+        {
+            return before.clone();
+        }
         known.found = Some(found.clone());
         found
     }

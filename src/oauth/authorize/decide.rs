@@ -15,6 +15,8 @@ pub struct SignedIn {
     pub has_consented: bool,
     /// Whether it has to set its own account in order first.
     pub is_limited: bool,
+    /// Whether it has signed in as the client cannot do without.
+    pub is_strong_enough: bool,
 }
 
 /// What is to be done.
@@ -51,6 +53,12 @@ pub fn decide(
     if !user.is_allowed {
         return refuse("access_denied", "the user may not use this client");
     }
+    if !user.is_strong_enough {
+        return refuse(
+            "unmet_authentication_requirements",
+            "the user has not signed in in a way that acr asks for",
+        );
+    }
     if user.is_limited {
         return refuse("interaction_required", "the user has to set the account in order first");
     }
@@ -81,7 +89,7 @@ fn has_just_signed_in(user: &SignedIn, began: Option<Timestamp>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::request::{Destination, Prompt, ResponseMode};
+    use super::super::request::{Destination, Essential, Prompt, ResponseMode};
     use super::*;
     use crate::oauth::grant::model::Consented;
     use crate::oauth::scope::Scopes;
@@ -108,13 +116,21 @@ mod tests {
             max_age,
             login_hint: None,
             id_token_hint: None,
+            essential: Essential::default(),
             kept_as: None,
         }
     }
 
     fn user(age: i64) -> SignedIn {
         let auth_time = NOW.plus_secs(-age);
-        SignedIn { auth_time, is_chosen: false, is_allowed: true, has_consented: true, is_limited: false }
+        SignedIn {
+            auth_time,
+            is_chosen: false,
+            is_allowed: true,
+            has_consented: true,
+            is_limited: false,
+            is_strong_enough: true,
+        }
     }
 
     fn error(decision: Decision) -> &'static str {

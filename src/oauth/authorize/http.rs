@@ -86,6 +86,8 @@ pub fn operations(api: &Arc<BrowserApi>) -> Operations {
 
 type BoxedAnswer = futures_util::future::BoxFuture<'static, poem::Result<Response>>;
 
+/// Bytes of a posted request, which leads on as an address: what browsers and proxies take.
+const LONGEST_REQUEST: usize = 16 * 1024;
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 impl BrowserApi {
@@ -94,6 +96,10 @@ impl BrowserApi {
         if request.method() == Method::POST {
             // Browsers keep our cookies back from what another site posts, and send them where they are led to.
             let body = request.take_body().into_vec().await.unwrap_or_default();
+            if body.len() > LONGEST_REQUEST {
+                let why = "The application asks for more than fits into an address: it can push its request (RFC 9126)";
+                return Ok(self.failed(&request, &Error::Malformed(why.into())));
+            }
             let way = format!("{}?{}", self.pages.path(PATH), encoded(&body));
             return Ok(see_other(&way, Vec::new()));
         }
@@ -140,11 +146,20 @@ impl BrowserApi {
                 return self.pages.render("error.html", shown, about);
             }
         };
+        let browser = self.browser(request)?;
         let asked = match checked {
             Ok(asked) => asked,
+            // Nobody has looked at where it leads to: it leads there those alone who have signed in here, unless it asks for
+            // nothing to be shown (RFC 9700 section 4.11.2).
+            Err(refusal)
+                if client.is_on_its_word()
+                    && browser.is_none()
+                    && parameters.get("prompt") != Some("none") =>
+            {
+                return Err(Error::Malformed(refusal.description.into()));
+            }
             Err(refusal) => return self.refuse(request, &client, &destination, refusal),
         };
-        let browser = self.browser(request)?;
         let query = parameters.to_query(OWN);
         let known = self.cookies.form(request.headers()).unwrap_or_default();
         let began = self.authorization.began((&query, known), parameters.get(BEGAN));

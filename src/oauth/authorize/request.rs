@@ -7,7 +7,7 @@ use crate::oauth::client::Client;
 use crate::oauth::client::model::GrantType;
 use crate::oauth::grant::model::Consented;
 use crate::oauth::pushed::model::is_ours;
-use crate::oauth::scope::{OFFLINE_ACCESS, OPENID, STANDARD, Scopes, scope_of};
+use crate::oauth::scope::{OFFLINE_ACCESS, OPENID, Scopes, scope_of};
 
 const MAX_TEXT: usize = 2048;
 /// SHA-256 in base64url.
@@ -60,8 +60,19 @@ pub struct AuthorizationRequest {
     pub max_age: Option<i64>,
     pub login_hint: Option<String>,
     pub id_token_hint: Option<String>,
+    /// Whom alone the client wants to hear of, and how it has to have signed in.
+    pub essential: Essential,
     /// The reference that the request is kept under: it is good for one answer.
     pub kept_as: Option<String>,
+}
+
+/// What a client cannot do without (OpenID Connect Core sections 5.5 and 5.5.1.1).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Essential {
+    /// The `sub` of the user.
+    pub subject: Option<String>,
+    /// One of these `acr`; empty for any.
+    pub acr: Vec<String>,
 }
 
 /// An error for the client (RFC 6749 section 4.1.2.1, OpenID Connect Core section 3.1.2.6).
@@ -136,6 +147,7 @@ pub fn check(
         max_age,
         login_hint: text("login_hint"),
         id_token_hint: text("id_token_hint"),
+        essential: check_essential(parameters)?,
         kept_as: parameters.origin.kept_as.clone(),
     })
 }
@@ -231,7 +243,7 @@ fn check_scope(client: &Client, scope: Option<&str>) -> Result<Scopes, Refusal> 
     let Ok(asked) = Scopes::parse("scope", scope.unwrap_or_default()) else {
         return refuse("invalid_scope", "scope has a character that no scope may have");
     };
-    let registered = registered_scopes(client);
+    let registered = client.registered_scopes();
     // Without a refresh token nothing can be done while the user is away.
     let is_possible = |name: &&str| *name != OFFLINE_ACCESS || client.may(GrantType::RefreshToken);
     let granted: Vec<_> = asked.iter().filter(|name| registered.has(name)).filter(is_possible).collect();
@@ -241,15 +253,6 @@ fn check_scope(client: &Client, scope: Option<&str>) -> Result<Scopes, Refusal> 
         }
         Ok(granted) => Ok(granted),
         Err(_) => refuse("invalid_scope", "scope cannot be read"),
-    }
-}
-
-/// What a client may ask for; one that has said nothing of it, what every server of OpenID Connect knows.
-fn registered_scopes(client: &Client) -> Scopes {
-    let standard = || STANDARD.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(" ");
-    match &client.metadata.scopes {
-        none if none.is_empty() => Scopes::parse("scope", &standard()).unwrap_or_default(),
-        registered => registered.clone(),
     }
 }
 
@@ -312,7 +315,7 @@ fn check_claims(client: &Client, parameters: &Parameters) -> Result<(Vec<String>
     let Ok(Value::Object(asked)) = serde_json::from_str::<Value>(text) else {
         return refuse("invalid_request", "claims must be a JSON object");
     };
-    let registered = registered_scopes(client);
+    let registered = client.registered_scopes();
     let names = |member: &str| {
         let known = crate::oauth::claims::NAMES;
         let may_ask = |name: &str| scope_of(name).is_none_or(|scope| registered.has(scope));
@@ -323,14 +326,43 @@ fn check_claims(client: &Client, parameters: &Parameters) -> Result<(Vec<String>
     Ok((names("id_token"), names("userinfo")))
 }
 
+/// The claims that have to have a value, or one of some: of `sub` always, of `acr` where it is essential.
+fn check_essential(parameters: &Parameters) -> Result<Essential, Refusal> {
+    let asked = parameters.get("claims").and_then(|text| serde_json::from_str::<Value>(text).ok());
+    let Some(asked) = asked else { return Ok(Essential::default()) };
+    let mut subjects =
+        ["id_token", "userinfo"].iter().filter_map(|member| asked[member]["sub"]["value"].as_str());
+    let subject = subjects.next();
+    if subjects.any(|other| Some(other) != subject) {
+        return refuse("invalid_request", "claims asks for two users at once (sub)");
+    }
+    let acr = &asked["id_token"]["acr"];
+    let values = acr["values"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let values = values.iter().chain([&acr["value"]]).filter_map(Value::as_str).map(str::to_owned);
+    let is_essential = acr["essential"].as_bool().unwrap_or_default();
+    let acr = if is_essential { values.collect() } else { Vec::new() };
+    Ok(Essential { subject: subject.map(str::to_owned), acr })
+}
+
 /// RFC 8707 section 2. Who asks about a login, too, can ask this server about the user with the same token.
-fn check_resources(client: &Client, mut resources: Vec<String>) -> Result<Vec<String>, Refusal> {
+fn check_resources(client: &Client, resources: Vec<String>) -> Result<Vec<String>, Refusal> {
     if resources.iter().all(|uri| client.rules.resources.contains(uri)) {
-        resources.dedup();
-        Ok(resources)
+        Ok(each_once(resources))
     } else {
         refuse("invalid_target", "resource has one that the client may not ask tokens for")
     }
+}
+
+/// Resources, each of them once.
+#[must_use]
+pub fn each_once(resources: Vec<String>) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    for uri in resources {
+        if !all.contains(&uri) {
+            all.push(uri);
+        }
+    }
+    all
 }
 
 impl AuthorizationRequest {

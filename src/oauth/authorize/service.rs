@@ -1,4 +1,5 @@
 //! What is looked up and written for an authorization request.
+use crate::crypto::jwt::acr_of;
 use std::sync::Arc;
 
 use aws_lc_rs::hmac;
@@ -20,8 +21,7 @@ use crate::oauth::grant::{Minter, table};
 use crate::oauth::logout;
 use crate::oauth::pushed::model::key_of;
 use crate::oauth::pushed::{self, PushedRequests};
-use crate::rbac::model::roles_of;
-use crate::rbac::{Initiator, RoleName};
+use crate::rbac::Initiator;
 use crate::session::{self, Session};
 use crate::store::{Store, WriteTx};
 
@@ -87,7 +87,10 @@ impl Authorization {
         // Somebody else than the client means is nobody to it.
         let browser = browser.filter(|browser| self.is_hinted(client, request, &browser.user));
         let user = browser.map(|browser| self.signed_in(client, &request.wanted, browser)).transpose()?;
-        let user = user.map(|user| SignedIn { is_chosen, ..user });
+        let acr = browser.map(|browser| acr_of(&browser.session.amr)).unwrap_or_default();
+        let wanted = &request.essential.acr;
+        let is_strong_enough = wanted.is_empty() || wanted.iter().any(|one| one == acr);
+        let user = user.map(|user| SignedIn { is_chosen, is_strong_enough, ..user });
         Ok(decide(request, user.as_ref(), began, self.env.now()))
     }
 
@@ -103,15 +106,20 @@ impl Authorization {
         Ok(SignedIn {
             auth_time: session.auth_time,
             is_chosen: false,
-            is_allowed: is_allowed(client, user),
+            is_allowed: client.is_for(user),
             // What has said itself what it is cannot be told from another one that says the same (RFC 8252 section 8.6).
             has_consented: client.rules.is_first_party || remembered && !client.is_on_its_word(),
             is_limited: user.password_change_required || self.policy.requires(user) && !factors.is_on(),
+            is_strong_enough: true,
         })
     }
 
-    /// Whether a user is the one that `id_token_hint` is about; everybody is without a hint.
+    /// Whether a user is the one that `id_token_hint` and `claims` are about; everybody is without them.
     fn is_hinted(&self, client: &Client, request: &AuthorizationRequest, user: &User) -> bool {
+        let wanted = request.essential.subject.as_ref();
+        if wanted.is_some_and(|subject| *subject != self.minter.subject(client, user.id)) {
+            return false;
+        }
         let Some(hint) = request.id_token_hint.as_deref() else { return true };
         self.subject_of_hint(client, hint)
             .is_some_and(|subject| subject == self.minter.subject(client, user.id))
@@ -235,11 +243,4 @@ pub fn agree(
     let event =
         event.with("client", code.client.as_str()).with("scope", code.consented.all_scopes().to_string());
     audit::table::append(tx, event)
-}
-
-/// Whether a user has one of the roles that a client is for.
-fn is_allowed(client: &Client, user: &User) -> bool {
-    let roles = &client.rules.roles;
-    roles.is_empty()
-        || roles_of(user).iter().any(|role| roles.iter().map(RoleName::as_str).any(|one| one == role))
 }

@@ -224,8 +224,11 @@ fn parse_uri(field: &'static str, text: String) -> Result<String> {
     let url = Url::parse(&text).ok().filter(|url| {
         let host = url.host_str().unwrap_or_default();
         let is_here = matches!(host, "localhost" | "127.0.0.1" | "[::1]");
-        url.scheme() == "https" && !host.is_empty() || url.scheme() == "http" && is_here
+        let is_safe = url.scheme() == "https" && !host.is_empty() || url.scheme() == "http" && is_here;
+        is_safe && url.username().is_empty() && url.password().is_none()
     });
+    // What a parser passes over is not passed on.
+    let url = url.filter(|_| text.bytes().all(|byte| byte.is_ascii_graphic()));
     match url {
         Some(_) if text.len() <= MAX_URI_BYTES && !text.contains('#') => Ok(text),
         _ => Err(Error::invalid(field, "must be an https URL without fragment")),

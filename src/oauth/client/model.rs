@@ -1,4 +1,7 @@
 //! What a client is: an application that logs its users in with us, or asks for tokens of its own. Pure.
+use crate::account::User;
+use crate::oauth::scope::STANDARD;
+use crate::rbac::model::roles_of;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -243,6 +246,24 @@ impl Client {
     #[must_use]
     pub fn may(&self, grant: GrantType) -> bool {
         self.metadata.grants.contains(&grant)
+    }
+
+    /// What it may ask for; one that has said nothing of it, what every server of OpenID Connect knows.
+    #[must_use]
+    pub fn registered_scopes(&self) -> Scopes {
+        let standard = || STANDARD.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(" ");
+        match &self.metadata.scopes {
+            none if none.is_empty() => Scopes::parse("scope", &standard()).unwrap_or_default(),
+            registered => registered.clone(),
+        }
+    }
+
+    /// Whether a user has one of the roles that it is for.
+    #[must_use]
+    pub fn is_for(&self, user: &User) -> bool {
+        let roles = &self.rules.roles;
+        let has = |role: &String| roles.iter().map(RoleName::as_str).any(|one| one == role);
+        roles.is_empty() || roles_of(user).iter().any(has)
     }
 
     /// Whether an answer may go to a URI.

@@ -82,12 +82,7 @@ impl DeviceApi {
         let (clients, now) = (&self.devices.clients, self.devices.env.now());
         let client = entrance::recognise(clients, &self.limiter, request, client.into(), now).await?;
         let by = entrance::sender(request)?;
-        if client.is_confidential() {
-            entrance::count(&self.limiter, &client, now)?;
-        } else {
-            // Anybody can say its name.
-            entrance::count_stranger(&self.limiter, request, now)?;
-        }
+        entrance::count_request(&self.limiter, request, &client, now)?;
         if !client.may(GrantType::DeviceCode) {
             return Err(unauthorized_client("the client has not registered the grant of device codes"));
         }

@@ -75,7 +75,10 @@ pub fn begin(
     grant: &Grant,
     (by, now): (&Initiator, Timestamp),
 ) -> Result<Option<Box<LiveGrant>>> {
-    let user = account::table::by_id(tx, code.user)?.filter(User::may_go_on);
+    let client = client::table::by_id(tx, &code.client)?;
+    let may_go_on =
+        |user: &User| may_have_tokens(user) && client.as_ref().is_some_and(|client| client.is_for(user));
+    let user = account::table::by_id(tx, code.user)?.filter(may_go_on);
     let session = crate::session::table::by_id(tx, code.proof.session)?;
     let is_good = session.is_some() && is_still_agreed(tx, code)?;
     let Some(user) = user.filter(|_| is_good) else { return Ok(None) };
@@ -145,6 +148,31 @@ pub fn refresh(
     })
 }
 
+/// Ends a grant if the refresh token that was presented for it was given up too long ago.
+///
+/// # Errors
+/// As [`redeem`].
+///
+/// # Returns
+/// Whether it was.
+pub fn end_if_stolen(
+    tx: &mut WriteTx,
+    live: &LiveGrants,
+    (id, (generation, hash)): (Id<Grant>, (u32, [u8; 32])),
+    (client, by): (&Client, &Initiator),
+    (now, window): (Timestamp, i64),
+) -> Result<bool> {
+    let grant = current(tx, id, client, now)?.and_then(|grant| grant.refresh);
+    let Some((current, current_hash)) = grant else { return Ok(false) };
+    let earlier = if generation < current { table::exchange(tx, id, generation)? } else { None };
+    let judgement = judge((current, &current_hash), (generation, &hash), earlier, now, window);
+    let is_stolen = matches!(judgement, Judgement::Stolen);
+    if is_stolen {
+        stolen(tx, live, id, "oauth.refresh_token_reused", (by, now))?;
+    }
+    Ok(is_stolen)
+}
+
 /// A client that acts for the user of another one.
 pub struct Exchanged {
     pub grant: Id<Grant>,
@@ -193,8 +221,14 @@ pub fn current(tx: &impl Tx, id: Id<Grant>, client: &Client, now: Timestamp) -> 
     let grant = table::by_id(tx, id)?.filter(|grant| grant.is_of(client) && !grant.is_over(now));
     let Some(grant) = grant else { return Ok(None) };
     let session = grant.is_offline || crate::session::table::by_id(tx, grant.proof.session)?.is_some();
-    let user = account::table::by_id(tx, grant.user)?.is_some_and(|user: User| user.may_go_on());
+    let user = account::table::by_id(tx, grant.user)?;
+    let user = user.is_some_and(|user| may_have_tokens(&user) && client.is_for(&user));
     Ok((session && user).then_some(grant))
+}
+
+/// Whether clients get tokens for a user: not as long as it has to set its own account in order.
+fn may_have_tokens(user: &User) -> bool {
+    user.may_go_on() && !user.password_change_required
 }
 
 /// Ends a grant because its client or its user says so.

@@ -121,11 +121,12 @@ impl LiveGrants {
         let live = self.grants.get(&self.store, id, |tx| load(tx, id))?;
         let Some(live) = live.filter(|live| !live.grant.is_over(now)) else { return Ok(None) };
         let goes_on = if live.grant.client == client.id {
-            live.grant.is_of(client)
+            live.grant.is_of(client) && client.is_for(&live.user)
         } else {
             let owner = self.clients.find(&live.grant.client)?;
             token.claims.iat >= client.created_at.secs()
-                && owner.is_some_and(|owner| live.grant.is_of(&owner))
+                && client.is_for(&live.user)
+                && owner.is_some_and(|owner| live.grant.is_of(&owner) && owner.is_for(&live.user))
         };
         Ok(goes_on.then_some(live))
     }
@@ -136,7 +137,10 @@ impl LiveGrants {
     /// `Error::Unavailable` when the store does not serve, here and below.
     pub fn find(&self, id: Id<Grant>, client: &Client, now: Timestamp) -> Result<Option<Arc<LiveGrant>>> {
         let live = self.grants.get(&self.store, id, |tx| load(tx, id))?;
-        Ok(live.filter(|live| live.grant.is_of(client) && !live.grant.is_over(now)))
+        let goes_on = |live: &Arc<LiveGrant>| {
+            live.grant.is_of(client) && !live.grant.is_over(now) && client.is_for(&live.user)
+        };
+        Ok(live.filter(goes_on))
     }
 
     /// Call in every change of a grant.

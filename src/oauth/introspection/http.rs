@@ -1,4 +1,6 @@
 //! `POST /oauth2/introspect`.
+use crate::account::User;
+use crate::oauth::scope::Scopes;
 use std::sync::Arc;
 
 use poem::Request;
@@ -45,7 +47,7 @@ struct IntrospectionView {
     scope: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     client_id: Option<String>,
-    /// The user name, where a user stands behind it.
+    /// The user name, where a user stands behind it: with the scope `profile`, or for a client that may know of all tokens.
     #[serde(skip_serializing_if = "Option::is_none")]
     username: Option<String>,
     /// `Bearer`, or `DPoP` for one that is bound to a key.
@@ -130,7 +132,8 @@ impl IntrospectionApi {
                     let scopes = token.claims.scope.split(' ');
                     let permissions = self.minter.custom.permissions(live.user.id, scopes)?;
                     view.permissions = Some(permissions).filter(|list| !list.is_empty());
-                    view.username = Some(live.user.username.to_string());
+                    let scopes = Scopes::parse("scope", &token.claims.scope).unwrap_or_default();
+                    view.username = shown_name(asks, &scopes, &live.user);
                 }
                 Ok(view)
             }
@@ -155,7 +158,7 @@ impl IntrospectionApi {
             active: true,
             scope: Some(live.grant.consented.scopes.to_string()),
             client_id: Some(asks.id.to_string()),
-            username: Some(live.user.username.to_string()),
+            username: shown_name(asks, &live.grant.consented.scopes, &live.user),
             exp: Some(live.grant.expires_at.secs()),
             iat: Some(live.grant.refreshed_at.secs()),
             sub: Some(self.minter.subject(asks, live.grant.user)),
@@ -164,6 +167,11 @@ impl IntrospectionApi {
             ..IntrospectionView::default()
         })
     }
+}
+
+/// The name of a user, for those who may know it: pairwise subjects would be in vain otherwise.
+fn shown_name(asks: &Client, scopes: &Scopes, user: &User) -> Option<String> {
+    (asks.rules.introspects || scopes.has("profile")).then(|| user.username.to_string())
 }
 
 impl IntrospectionView {

@@ -102,7 +102,7 @@ impl TokenApi {
         let by = entrance::sender(request)?;
         let is_of_device = body.grant_type == GrantType::DeviceCode.name();
         if !is_of_device {
-            entrance::count(&self.limiter, &client, now)?;
+            entrance::count_request(&self.limiter, request, &client, now)?;
         }
         let key = dpop.key_of(request, &client.id, None);
         if is_of_device && key.is_err() {

@@ -12,11 +12,12 @@ use crate::crypto::refresh_token::Holder;
 use crate::crypto::{RefreshToken, Thumbprint};
 use crate::http::ProtocolFailure;
 use crate::oauth::client::Client;
-use crate::oauth::error::invalid_grant;
+use crate::oauth::error::{invalid_grant, invalid_target};
 use crate::oauth::grant::change::{self, Refreshed, Renewal};
 use crate::oauth::grant::live::LiveGrant;
 use crate::oauth::grant::model::{Consented, Grant};
 use crate::oauth::grant::tokens::Terms;
+use crate::oauth::scope::Scopes;
 use crate::rbac::Initiator;
 use crate::session::model::Exchange;
 use crate::store::WriteTx;
@@ -33,9 +34,14 @@ impl TokenEndpoint {
         let (id, now) = (Id::from_bytes(presented.session()), self.env.now());
         let live = self.grants.find(id, &client, now)?.ok_or_else(worthless)?;
         let grant = &live.grant;
-        check_key(grant.bound_to, key)?;
-        let scopes = narrowed(request.scope.as_deref(), &grant.consented.scopes)?;
-        let resources = aimed(request.resources, &grant.consented.resources)?;
+        let wanted = wanted(&client, grant, (request.scope.as_deref(), request.resources), key);
+        let (scopes, resources) = match wanted {
+            Ok(wanted) => wanted,
+            // One that was given up long ago ends the grant, whatever else is wrong with the request.
+            Err(refused) => {
+                return Err(self.end_if_stolen((by, &client), grant, &presented, refused).await?);
+            }
+        };
 
         let rotates = key.is_none() || grant.bound_to.is_none() && !client.is_confidential();
         let next = rotates.then(|| self.minter.refresh_token(id, presented.generation().saturating_add(1)));
@@ -52,6 +58,26 @@ impl TokenEndpoint {
             Refreshed::Again { sealed } => answer_again(&presented, (id, key), &sealed),
             Refreshed::Stolen | Refreshed::Worthless => Err(worthless()),
         }
+    }
+
+    /// What a request is refused with: that its token is worthless if it was an old one, which has ended its grant.
+    async fn end_if_stolen(
+        &self,
+        (by, client): (Initiator, &Arc<Client>),
+        grant: &Grant,
+        presented: &RefreshToken,
+        refused: ProtocolFailure,
+    ) -> Result<ProtocolFailure> {
+        let (id, shown) = (grant.id, (presented.generation(), presented.hash()));
+        if grant.refresh.is_none_or(|(current, _)| shown.0 >= current) {
+            return Ok(refused);
+        }
+        let (live, client) = (self.grants.clone(), Arc::clone(client));
+        let (now, window) = (self.env.now(), self.minter.lifetimes.replay);
+        let change = move |tx: &mut WriteTx| {
+            change::end_if_stolen(tx, &live, (id, shown), (&client, &by), (now, window))
+        };
+        Ok(if self.store.write(change).await? { worthless() } else { refused })
     }
 
     fn refreshed(
@@ -117,6 +143,26 @@ impl TokenEndpoint {
             before: None,
         })
     }
+}
+
+/// What is asked for, of what was granted and the client may still have (RFC 6749 section 6).
+fn wanted(
+    client: &Client,
+    grant: &Grant,
+    (scope, resources): (Option<&str>, Vec<String>),
+    key: Option<Thumbprint>,
+) -> Result<(Scopes, Vec<String>), ProtocolFailure> {
+    check_key(grant.bound_to, key)?;
+    let granted = grant.consented.scopes.within(&client.registered_scopes());
+    if granted.is_empty() && !grant.consented.scopes.is_empty() {
+        return Err(invalid_grant("the client may have nothing any more of what was granted"));
+    }
+    let is_held = |uri: &&String| client.rules.resources.contains(uri);
+    let held: Vec<_> = grant.consented.resources.iter().filter(is_held).cloned().collect();
+    if held.is_empty() && !grant.consented.resources.is_empty() {
+        return Err(invalid_target("the client may ask no tokens for what was granted any more"));
+    }
+    Ok((narrowed(scope, &granted)?, aimed(resources, &held)?))
 }
 
 /// What an answer is for: its grant, and the key that its tokens are bound to.

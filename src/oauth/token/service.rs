@@ -1,4 +1,5 @@
 //! The way of every request for a token: who the client is, whether it may, and then the grant's own file.
+use crate::oauth::authorize::request::each_once;
 use std::sync::Arc;
 
 use super::token_exchange::ExchangeRequest;
@@ -125,7 +126,7 @@ pub fn aimed(asked: Vec<String>, held: &[String]) -> Result<Vec<String>, Protoco
         return Ok(held.to_vec());
     }
     if asked.iter().all(|one| held.contains(one)) {
-        Ok(asked)
+        Ok(each_once(asked))
     } else {
         Err(invalid_target("resource has one that was not granted"))
     }

@@ -16,9 +16,8 @@ use crate::oauth::grant::change;
 use crate::oauth::grant::live::{LiveGrant, Verified};
 use crate::oauth::grant::tokens::{Acting, Limits, Terms};
 use crate::oauth::scope::{OFFLINE_ACCESS, Scopes};
-use crate::rbac::model::roles_of;
 use crate::rbac::permission::{TokensExchange, TokensImpersonate};
-use crate::rbac::{Initiator, Named, RoleName};
+use crate::rbac::{Initiator, Named};
 use crate::store::WriteTx;
 
 /// Both are what our access tokens are (RFC 8693 section 3).
@@ -104,7 +103,7 @@ impl TokenEndpoint {
                 "subject_token is of a client that acts for itself: there is no user",
             ));
         };
-        if !is_for(client, &live) {
+        if !client.is_for(&live.user) {
             return Err(invalid_request("the user of subject_token may not use this client"));
         }
         let scopes = Scopes::parse("scope", &found.token.claims.scope)?;
@@ -234,13 +233,6 @@ fn is_permitted<P: Named>(client: &Client) -> bool {
 /// Whether a token is bound to no key, or to the one that was proven.
 fn is_held(token: &Verified, key: Option<Thumbprint>) -> bool {
     token.claims.cnf.as_ref().is_none_or(|bound| key.is_some_and(|key| key.to_string() == bound.jkt))
-}
-
-/// Whether a user has one of the roles that a client is for.
-fn is_for(client: &Client, live: &LiveGrant) -> bool {
-    let roles = &client.rules.roles;
-    let has = |role: &String| roles.iter().map(RoleName::as_str).any(|one| one == role);
-    roles.is_empty() || roles_of(&live.user).iter().any(has)
 }
 
 /// `invalid_request` for a token that is good for nothing (section 2.2.2); what else went wrong as it is.

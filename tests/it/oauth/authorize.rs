@@ -257,3 +257,29 @@ async fn pages_of_other_origins_read_nothing_at_the_authorization_endpoint() {
         assert!(preflight.headers().get("access-control-allow-origin").is_none(), "{path}");
     }
 }
+
+#[tokio::test]
+async fn what_claims_cannot_do_without_is_there_or_nothing_is() {
+    let app = TestApp::start().await;
+    let root = app.superuser("root").await;
+    app.register("ann").await;
+    let photos = Party::ours(&root).await;
+    let mut browser = Browser::new(&app);
+    let tokens = photos.log_in(&mut browser, "ann").await;
+    let own = photos.introspect(&tokens["access_token"]).await["sub"].clone();
+    for (claims, error) in [
+        (json!({"id_token": {"sub": {"value": own}}}), None),
+        (json!({"id_token": {"sub": {"value": "someone"}}}), Some("login_required")),
+        (json!({"userinfo": {"sub": {"value": "someone"}}}), Some("login_required")),
+        (json!({"id_token": {"acr": {"values": ["aal2"]}}}), None),
+        (json!({"id_token": {"acr": {"essential": true, "values": ["aal1", "aal2"]}}}), None),
+        (
+            json!({"id_token": {"acr": {"essential": true, "values": ["aal2"]}}}),
+            Some("unmet_authentication_requirements"),
+        ),
+    ] {
+        let asked = photos.asks().with("prompt", "none").with("claims", &claims.to_string());
+        let answer = photos.answer(&mut browser, &asked, "ann").await;
+        assert_eq!(answer.get("error").map(String::as_str), error, "{claims}: {answer:?}");
+    }
+}

@@ -139,3 +139,19 @@ async fn whoever_changes_the_password_keeps_what_its_browser_has_given_and_nothi
     assert!(photos.are_good(&tokens).await);
     assert!(!photos.are_good(&offline).await);
 }
+
+#[tokio::test]
+async fn whoever_says_the_name_of_a_public_client_uses_up_nothing_of_its_users() {
+    let app = TestApp::start().await;
+    let root = app.superuser("root").await;
+    app.register("ann").await;
+    let secretless = json!({
+        "first_party": true, "token_endpoint_auth_method": "none", "requests_per_hour": 5,
+    });
+    let photos = Party::register(&root, secretless).await;
+    for _ in 0..10 {
+        photos.fails(photos.redeems("asz_nothing"), 400, "invalid_grant").await;
+    }
+    let tokens = photos.log_in(&mut Browser::new(&app), "ann").await;
+    assert_eq!(photos.userinfo(&tokens).send().await.unwrap().status(), 200);
+}

@@ -228,3 +228,23 @@ async fn what_a_deleted_client_was_given_is_swept_and_its_successors_is_not() {
         shown["items"].as_array().unwrap().iter().map(|one| one["client_id"].clone()).collect();
     assert_eq!(names, ["photos", "photos2"]);
 }
+
+#[tokio::test]
+async fn whoever_loses_the_role_of_a_client_is_out_of_it_at_once() {
+    let app = TestApp::start().await;
+    let root = app.superuser("root").await;
+    let staff = Party::register(&root, json!({"roles": ["admin"], "first_party": true})).await;
+    let bob = app.user("bob").await.id();
+    let may = async |roles: &[String]| {
+        app.app.accounts.set_roles(Initiator::host(), bob, roles).await.unwrap();
+    };
+    may(&["admin".to_owned()]).await;
+    let mut browser = Browser::new(&app);
+    let tokens = staff.log_in(&mut browser, "bob").await;
+    let code = staff.code(&mut browser, "bob").await;
+    assert_eq!(staff.userinfo(&tokens).send().await.unwrap().status(), 200);
+    may(&[]).await;
+    assert_eq!(staff.userinfo(&tokens).send().await.unwrap().status(), 401);
+    staff.fails(staff.redeems(&code), 400, "invalid_grant").await;
+    staff.fails(staff.refreshes(&tokens), 400, "invalid_grant").await;
+}

@@ -130,3 +130,19 @@ async fn what_a_lost_answer_gave_comes_again_for_the_same_key_alone() {
     is_refused(other, 400, "invalid_grant").await;
     assert_eq!(photos.tokens(photos.refreshes(&first)).await, second);
 }
+
+#[tokio::test]
+async fn a_key_of_the_thief_does_not_hide_that_a_token_was_stolen() {
+    let app = start().await;
+    let root = app.superuser("root").await;
+    app.register("ann").await;
+    let photos = public(&root).await;
+    let thief = Holder::new(&app);
+    let stolen = photos.log_in(&mut Browser::new(&app), "ann").await;
+    let bound = thief.tokens(&photos, photos.refreshes(&stolen)).await;
+    app.clock.advance_secs(31);
+    // Its owner has no key to show.
+    photos.fails(photos.refreshes(&stolen), 400, "invalid_grant").await;
+    let again = thief.request(&photos, photos.refreshes(&bound)).send().await.unwrap();
+    is_refused(again, 400, "invalid_grant").await;
+}
